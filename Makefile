@@ -1,0 +1,40 @@
+# Every target makes what it needs; nothing but Python 3.11 and its venv module is asked for.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: demo test test-all check format bench servers clean
+
+$(VENV)/.installed-%: pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Fenghuo needs Python 3.11 or newer; call: make PYTHON=python3.11 …")'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[$*]'
+	@touch $@
+
+demo: $(VENV)/.installed-all
+	$(BIN)/fenghuo demo $(ARGS)
+
+servers: $(VENV)/.installed-dev
+	$(BIN)/python tests/servers/install.py
+
+test: servers
+	$(BIN)/python -m pytest -m "not slow" $(ARGS)
+
+test-all: servers
+	$(BIN)/python -m pytest $(ARGS)
+
+format: $(VENV)/.installed-dev
+	$(BIN)/ruff format
+	$(BIN)/ruff check --fix
+
+check: $(VENV)/.installed-dev
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/pyright
+	$(BIN)/lint-imports
+
+bench: servers
+	$(BIN)/python -m bench $(ARGS)
+
+clean:
+	rm -rf $(VENV) .cache .pytest_cache .ruff_cache .hypothesis

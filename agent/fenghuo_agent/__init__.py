@@ -1,0 +1,1 @@
+"""The agent on a school gateway: inputs → normalise → rules → spool → transport."""

@@ -1,0 +1,1 @@
+"""Inputs: sources that the agent reads."""

@@ -1,0 +1,1 @@
+"""Normalising: what inputs read, brought to the shared model."""

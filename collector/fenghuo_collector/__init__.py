@@ -1,0 +1,1 @@
+"""The collector of a district or city: ingest → sinks, incidents, feeds, console."""

@@ -1,0 +1,1 @@
+"""The console: pages and a read-only API."""

@@ -1,0 +1,1 @@
+"""Feeds: whom the collector tells of alerts."""

@@ -1,0 +1,1 @@
+"""Alerts as the collector knows them: current state and journal."""

@@ -1,0 +1,1 @@
+"""Ingest: from the broker to the sinks; validated, deduplicated, accounted for, acknowledged."""

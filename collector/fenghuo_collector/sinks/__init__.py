@@ -1,0 +1,1 @@
+"""Sinks: where the collector stores what it takes in."""

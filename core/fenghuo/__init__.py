@@ -1,0 +1,1 @@
+"""What agent and collector must agree on: model, wire, configuration, errors, rules."""
