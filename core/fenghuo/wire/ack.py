@@ -10,6 +10,7 @@ from __future__ import annotations
 import msgspec
 
 from fenghuo.errors import WireError
+from fenghuo.wire.unreadable import UNREADABLE
 
 MAX_ACK = 2**20
 
@@ -53,7 +54,7 @@ def decode_ack(data: bytes) -> Ack:
         raise WireError("too_large", f"an acknowledgement of {len(data)} bytes; at most {MAX_ACK} are taken")
     try:
         return _decoder.decode(data)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except UNREADABLE as error:
         raise WireError("ack", f"no acknowledgement: {error}") from None
 
 

@@ -15,6 +15,7 @@ import msgspec
 from fenghuo.errors import WireError
 from fenghuo.model import Event, Layout, Table
 from fenghuo.wire.columns import WireColumn, pack, unpack
+from fenghuo.wire.unreadable import UNREADABLE
 
 MAX_TABLES = 20_000
 MAX_ROWS = 20_000
@@ -109,7 +110,7 @@ def decode_layout(raw: bytes) -> Layout:
     """A layout from its MessagePack; `WireError` where it is none."""
     try:
         wire = _layout.decode(raw)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except UNREADABLE as error:
         raise WireError("layout", f"a table whose layout is none: {error}") from None
     if len({len(values) for values in wire.row_labels.values()}) > 1:
         raise WireError("layout", f"table {wire.name}: row labels of unequal number")
@@ -125,7 +126,7 @@ def decode_tables(body: bytes, layout_of: LayoutLookup = decode_layout) -> list[
     """The tables of a metrics batch. `layout_of` may cache; it gets the layout's own bytes."""
     try:
         wire_tables = _tables.decode(body)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except UNREADABLE as error:
         raise WireError("body", f"a body that holds no tables: {error}") from None
     tables: list[Table] = []
     room = MAX_VALUES
@@ -151,7 +152,7 @@ def decode_events(body: bytes) -> list[Event]:
     """The documents of a batch of events, alerts or assets."""
     try:
         documents = _documents.decode(body)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except UNREADABLE as error:
         raise WireError("body", f"a body that holds no documents: {error}") from None
     return [Event(document.id, document.time, document.document) for document in documents]
 

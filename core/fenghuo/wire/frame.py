@@ -15,6 +15,7 @@ import msgspec
 import zstandard
 
 from fenghuo.errors import WireError
+from fenghuo.wire.unreadable import UNREADABLE
 
 MAGIC = b"FH"
 VERSION = 1
@@ -90,7 +91,7 @@ def decode_frame(data: bytes, *, max_body: int = MAX_BODY) -> tuple[Frame, bytes
         raise WireError("truncated", f"a header of {length} bytes is announced, {len(data) - _PREFIX.size} are there")
     try:
         header = _header_decoder.decode(data[_PREFIX.size : start])
-    except (msgspec.DecodeError, RecursionError) as error:
+    except UNREADABLE as error:
         raise WireError("header", f"a header that is none: {error}") from None
     if header.sequence < 1 or header.oldest < 1 or header.dropped < 0 or header.count < 0:
         raise WireError("header", "a header with a number out of range")
