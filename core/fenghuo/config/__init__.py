@@ -1,0 +1,19 @@
+"""Configuration: one YAML file a side, validated whole, each error at its place."""
+
+from __future__ import annotations
+
+from fenghuo.config.secret import Secret
+from fenghuo.config.section import LocalPath, Section
+from fenghuo.config.units import Duration, Size, format_duration, format_size, parse_duration, parse_size
+
+__all__ = [
+    "Duration",
+    "LocalPath",
+    "Secret",
+    "Section",
+    "Size",
+    "format_duration",
+    "format_size",
+    "parse_duration",
+    "parse_size",
+]

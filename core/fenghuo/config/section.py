@@ -1,0 +1,101 @@
+"""The base of every configuration section."""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Any, Self, Union, cast, get_args, get_origin
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, GetJsonSchemaHandler, ValidationInfo, model_validator
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
+
+from fenghuo.config.secret import FILE_SUFFIX, Secret, folder_of, point_to_files
+
+
+class Section(BaseModel):
+    """A part of the configuration: immutable, unknown keys refused, secrets also taken from files.
+
+    Every field has a description (it becomes the reference and the JSON Schema) and, where one can be good for all, a
+    default. A field `x` of type `Secret` (or `Secret | None`) may be given as `x` or, by the name of a file, as `x_file`.
+    """
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        hide_input_in_errors=True,
+        allow_inf_nan=False,
+        arbitrary_types_allowed=False,
+        protected_namespaces=(),
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _take_secrets_from_files(cls, data: Any, info: ValidationInfo) -> Any:
+        if not isinstance(data, Mapping):
+            return data
+        content = cast("Mapping[str, Any]", data)
+        notes = cast("Mapping[str, Any]", info.context or {})
+        seen = cast("dict[int, list[type[Section]]]", notes.get("sections", {}))
+        seen.setdefault(id(content), []).append(cls)
+        return point_to_files(content, secret_files(cls))
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        result = handler.resolve_ref_schema(handler(schema))
+        for file_key, key in secret_files(cls).items():
+            _describe_file(result, key, file_key)
+        return result
+
+    def replace(self, **changes: Any) -> Self:
+        """A validated copy with some fields changed."""
+        fields = {name: getattr(self, name) for name in type(self).model_fields}
+        return type(self).model_validate(fields | changes)
+
+
+def _describe_file(schema: JsonSchemaValue, key: str, file_key: str) -> None:
+    schema["properties"][file_key] = {
+        "type": "string",
+        "minLength": 1,
+        "title": file_key,
+        "description": f"Name of a file that holds `{key}`; relative to the configuration file.",
+    }
+    required: list[str] = schema.get("required", [])
+    if key in required:
+        schema["required"] = [name for name in required if name != key]
+        rule: JsonSchemaValue = {"oneOf": [{"required": [key]}, {"required": [file_key]}]}
+    else:
+        rule = {"not": {"required": [key, file_key]}}
+    schema.setdefault("allOf", []).append(rule)
+
+
+@cache
+def secret_files(section: type[Section]) -> Mapping[str, str]:
+    """The file key (`password_file`) → the key (`password`) of each secret of a section."""
+    names = {field.alias or name: field.annotation for name, field in section.model_fields.items()}
+    return {
+        f"{name}{FILE_SUFFIX}": name
+        for name, annotation in names.items()
+        if is_secret(annotation) and f"{name}{FILE_SUFFIX}" not in section.model_fields
+    }
+
+
+def is_secret(annotation: Any) -> bool:
+    """Whether a field's type is `Secret` or `Secret | None`."""
+    origin = get_origin(annotation)
+    if origin is Annotated:
+        return is_secret(get_args(annotation)[0])
+    if origin in (Union, types.UnionType):
+        parts = [part for part in get_args(annotation) if part is not types.NoneType]
+        return len(parts) == 1 and is_secret(parts[0])
+    return annotation is Secret
+
+
+def _resolve(value: Any, info: ValidationInfo) -> Any:
+    return folder_of(info.context) / value if isinstance(value, str | Path) and str(value) else value
+
+
+LocalPath = Annotated[Path, BeforeValidator(_resolve)]
+"""A file's path; a relative one starts at the folder of the configuration file that names it."""
