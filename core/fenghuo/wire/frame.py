@@ -77,6 +77,12 @@ def decode_frame(data: bytes, *, max_body: int = MAX_BODY) -> tuple[Frame, bytes
     Raises `WireError` for anything else than a whole frame within the bounds; nothing beyond `max_body` bytes is ever
     decompressed.
     """
+    header, codec, body = split_frame(data)
+    return header, decompress(body, codec, max_body)
+
+
+def split_frame(data: bytes) -> tuple[Frame, int, bytes]:
+    """The header, codec and still compressed body of a frame: enough to know a duplicate, or to refuse a bad body."""
     if len(data) > MAX_FRAME:
         raise WireError("too_large", f"a frame of {len(data)} bytes; at most {MAX_FRAME} are taken")
     if len(data) < _PREFIX.size:
@@ -95,10 +101,11 @@ def decode_frame(data: bytes, *, max_body: int = MAX_BODY) -> tuple[Frame, bytes
         raise WireError("header", f"a header that is none: {error}") from None
     if header.sequence < 1 or header.oldest < 1 or header.dropped < 0 or header.count < 0:
         raise WireError("header", "a header with a number out of range")
-    return header, _decompress(data[start:], codec, max_body)
+    return header, codec, data[start:]
 
 
-def _decompress(body: bytes, codec: int, max_body: int) -> bytes:
+def decompress(body: bytes, codec: int, max_body: int = MAX_BODY) -> bytes:
+    """The body as it was before compression; `WireError` beyond `max_body` bytes or where the codec cannot read it."""
     if codec == Codec.NONE:
         if len(body) > max_body:
             raise WireError("too_large", f"a body of {len(body)} bytes; at most {max_body} are taken")
