@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fenghuo.config.load import load, parse
 from fenghuo.config.secret import Secret
 from fenghuo.config.section import LocalPath, Section
 from fenghuo.config.units import Duration, Size, format_duration, format_size, parse_duration, parse_size
@@ -14,6 +15,8 @@ __all__ = [
     "Size",
     "format_duration",
     "format_size",
+    "load",
+    "parse",
     "parse_duration",
     "parse_size",
 ]
