@@ -93,7 +93,7 @@ class _Loader(Reader, Scanner, Parser, Composer, BaseResolver):
         BaseResolver.__init__(self)
         self.depth = 0
 
-    def resolve(self, kind: type[yaml.Node], value: Any, implicit: Any) -> str:
+    def resolve(self, kind: type[yaml.Node], value: Any, implicit: Any) -> str:  # noqa: ARG002 — PyYAML's signature
         if kind is yaml.ScalarNode and implicit[0]:
             return _PLAIN
         return _LIST if kind is yaml.SequenceNode else _MAPPING if kind is yaml.MappingNode else _TEXT
