@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from fenghuo.config.load import load, parse
+from fenghuo.config.reference import reference
+from fenghuo.config.schema import schema, schema_text
 from fenghuo.config.secret import Secret
 from fenghuo.config.section import LocalPath, Section
 from fenghuo.config.units import Duration, Size, format_duration, format_size, parse_duration, parse_size
@@ -19,4 +21,7 @@ __all__ = [
     "parse",
     "parse_duration",
     "parse_size",
+    "reference",
+    "schema",
+    "schema_text",
 ]

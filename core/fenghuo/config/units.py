@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Iterable
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, WithJsonSchema
@@ -110,3 +111,13 @@ Size = Annotated[
     WithJsonSchema({"anyOf": [{"type": "string", "pattern": SIZE_PATTERN}, {"type": "integer", "minimum": 0}]}),
 ]
 """A number of bytes; written `512KiB`, `64MiB`, `1.5GB`, or as a plain number of bytes."""
+
+
+def is_duration(metadata: Iterable[Any]) -> bool:
+    """Whether this metadata of a field makes it a `Duration`."""
+    return any(isinstance(entry, BeforeValidator) and entry.func is _read_duration for entry in metadata)
+
+
+def is_size(metadata: Iterable[Any]) -> bool:
+    """Whether this metadata of a field makes it a `Size`."""
+    return any(isinstance(entry, BeforeValidator) and entry.func is _read_size for entry in metadata)
