@@ -1,0 +1,62 @@
+"""`fenghuo agent`."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import typer
+
+from fenghuo.cli.checking import check_file
+from fenghuo.cli.output import ConfigOption, JsonOption
+from fenghuo.cli.running import LogFormatOption, LogLevelOption, run_until_stopped
+from fenghuo.config import load
+from fenghuo.log import Format, configure
+
+DEFAULT_FILE = Path("/etc/fenghuo/agent.yaml")
+
+app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
+
+
+@app.callback()
+def agent() -> None:
+    """Run a school's agent, or check its configuration."""
+
+
+@app.command()
+def run(
+    config: ConfigOption = DEFAULT_FILE,
+    log_level: LogLevelOption = "INFO",
+    log_format: LogFormatOption = Format.AUTO,
+) -> None:
+    """Poll, judge and ship until told to stop (SIGTERM or Ctrl-C)."""
+    from fenghuo_agent import app as agent_app  # noqa: PLC0415 — help does without it
+    from fenghuo_agent.config import AgentConfig  # noqa: PLC0415 — help does without it
+
+    configure(log_level, style=log_format)
+    loaded = load(config, AgentConfig, env=os.environ)
+    run_until_stopped(lambda: agent_app.run(loaded))
+
+
+@app.command()
+def check(config: ConfigOption = DEFAULT_FILE, as_json: JsonOption = False) -> None:
+    """Check the configuration; print OK, or everything that is wrong with it."""
+    from fenghuo_agent.config import AgentConfig  # noqa: PLC0415 — help does without it
+
+    check_file(config, AgentConfig, as_json=as_json)
+
+
+@app.command()
+def once(
+    config: ConfigOption = DEFAULT_FILE,
+    as_json: JsonOption = False,
+    log_level: LogLevelOption = "WARNING",
+    log_format: LogFormatOption = Format.AUTO,
+) -> None:
+    """Run one round of all inputs and print what they read; exit status 1 where an input failed."""
+    from fenghuo_agent import app as agent_app  # noqa: PLC0415 — help does without it
+    from fenghuo_agent.config import AgentConfig  # noqa: PLC0415 — help does without it
+
+    configure(log_level, style=log_format)
+    loaded = load(config, AgentConfig, env=os.environ)
+    raise typer.Exit(agent_app.once(loaded, json=as_json))
