@@ -1,0 +1,195 @@
+"""The console's Starlette application: middleware, routes, and what every page is given."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import Any
+from urllib.parse import quote
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from fenghuo.clock import Clock
+from fenghuo_collector.console import api, live, login, pages
+from fenghuo_collector.console.auth import (
+    LANGUAGE_COOKIE,
+    SESSION_COOKIE,
+    Accounts,
+    OneTimeLink,
+    Session,
+    Sessions,
+    Throttle,
+)
+from fenghuo_collector.console.config import ConsoleConfig
+from fenghuo_collector.console.formats import Formats
+from fenghuo_collector.console.i18n import Catalog, Language, choose
+from fenghuo_collector.console.sight import Sight
+
+Handler = Callable[[Request], Awaitable[Response]]
+
+_HEADERS = (
+    (b"content-security-policy", b"default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'"),
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"same-origin"),
+    (b"cache-control", b"no-store"),
+)
+
+
+@dataclass(slots=True)
+class Console:
+    """What handlers share; kept as `request.app.state.console`."""
+
+    config: ConsoleConfig
+    sight: Sight
+    clock: Clock
+    accounts: Accounts
+    sessions: Sessions
+    throttle: Throttle
+    link: OneTimeLink | None
+    catalog: Catalog
+    templates: Environment
+    streams: live.Streams
+    closing: asyncio.Event
+    """Set at shutdown, so that open streams end."""
+
+    def session(self, request: Request) -> Session | None:
+        return self.sessions.find(request.cookies.get(SESSION_COOKIE, ""))
+
+    def language(self, request: Request) -> Language:
+        return choose(
+            request.cookies.get(LANGUAGE_COOKIE), request.headers.get("accept-language", ""), self.config.language
+        )
+
+    def page(self, request: Request, template: str, status_code: int = 200, **values: Any) -> HTMLResponse:
+        """A page in the request's language."""
+        language = self.language(request)
+
+        def translate(text: str) -> str:
+            return self.catalog.translate(text, language)
+
+        html = self.templates.get_template(template).render(
+            _=translate,
+            language=language,
+            fmt=Formats(language, translate, self.sight.now()),
+            session=self.session(request),
+            site=self.sight.site,
+            title=self.config.title or str(self.sight.site),
+            path=request.url.path + (f"?{request.url.query}" if request.url.query else ""),
+            **values,
+        )
+        return HTMLResponse(html, status_code)
+
+
+def build(config: ConsoleConfig, sight: Sight, clock: Clock, accounts: Accounts) -> Starlette:
+    """The application; `app.state.console.link` is set where nobody has a password yet."""
+    templates = Environment(
+        loader=PackageLoader("fenghuo_collector.console"),
+        autoescape=select_autoescape(),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    templates.filters["path"] = _quoted_path  # pyright: ignore[reportUnknownMemberType] — jinja2 does not type its filters
+    app = Starlette(
+        routes=[
+            Route("/", _signed_in(pages.overview)),
+            Route("/sites/{site:path}", _signed_in(pages.site)),
+            Route("/agents/{agent:path}/devices/{device:path}", _signed_in(pages.device)),
+            Route("/agents/{agent:path}", _signed_in(pages.agent)),
+            Route("/alerts", _signed_in(pages.alerts)),
+            Route("/alerts/{fingerprint}", _signed_in(pages.alert)),
+            Route("/events", _signed_in(pages.events)),
+            Route("/live", _signed_in(live.changes)),
+            Route("/login", login.show, methods=["GET"]),
+            Route("/login", login.submit, methods=["POST"]),
+            Route("/logout", login.leave, methods=["POST"]),
+            Route("/first-login", login.first_show, methods=["GET"]),
+            Route("/first-login", login.first_submit, methods=["POST"]),
+            Route("/language/{language}", login.language),
+            Route("/healthz", _health),
+            Mount("/api/v1", routes=api.routes(_signed_in)),
+            Mount("/static", StaticFiles(directory=str(files("fenghuo_collector.console").joinpath("static")))),
+        ],
+        middleware=[Middleware(_SecurityHeaders)],
+        exception_handlers={HTTPException: _http_error, Exception: _server_error},
+    )
+    app.state.console = Console(
+        config=config,
+        sight=sight,
+        clock=clock,
+        accounts=accounts,
+        sessions=Sessions(clock, config.session),
+        throttle=Throttle(clock),
+        link=OneTimeLink(clock) if accounts.empty else None,
+        catalog=Catalog.load(),
+        templates=templates,
+        streams=live.Streams(),
+        closing=asyncio.Event(),
+    )
+    return app
+
+
+def _quoted_path(text: object) -> str:
+    """An agent, site or device name as part of a URL's path."""
+    return quote(str(text), safe="/")
+
+
+def console_of(request: Request) -> Console:
+    return request.app.state.console
+
+
+def _signed_in(handler: Handler) -> Handler:
+    """`handler` for people who have logged in; pages lead others to the login, the API says 401."""
+
+    async def guarded(request: Request) -> Response:
+        if console_of(request).session(request) is not None:
+            return await handler(request)
+        if request.url.path.startswith("/api/") or request.url.path == "/live":
+            return JSONResponse({"error": "log in first: POST /login"}, 401)
+        target = quote(request.url.path + (f"?{request.url.query}" if request.url.query else ""), safe="")
+        return RedirectResponse(f"/login?next={target}", 303)
+
+    return guarded
+
+
+async def _health(_: Request) -> Response:
+    return JSONResponse({"status": "ok"})
+
+
+async def _http_error(request: Request, error: Exception) -> Response:
+    status = error.status_code if isinstance(error, HTTPException) else 500
+    detail = error.detail if isinstance(error, HTTPException) else ""
+    if request.url.path.startswith("/api/"):
+        return JSONResponse({"error": detail}, status)
+    return console_of(request).page(request, "error.html", status, status=status, detail=detail)
+
+
+async def _server_error(request: Request, _: Exception) -> Response:
+    if request.url.path.startswith("/api/"):
+        return JSONResponse({"error": "internal error; the collector's log says more"}, 500)
+    return console_of(request).page(request, "error.html", 500, status=500, detail="")
+
+
+class _SecurityHeaders:
+    """Adds the headers that keep other sites' scripts and frames out."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message["headers"], *_HEADERS]
+            await send(message)
+
+        await self._app(scope, receive, with_headers if scope["type"] == "http" else send)

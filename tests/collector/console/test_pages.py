@@ -1,0 +1,104 @@
+"""What people read on the pages, in both languages and without JavaScript."""
+
+from __future__ import annotations
+
+import re
+from importlib.resources import files
+
+import httpx
+import pytest
+
+from fenghuo_collector.console.i18n import Catalog, choose
+
+from .small_district import SILENT
+
+DEVICE = "/agents/bj/haidian/zgc-no1/gw1/devices/sw-3f-east"
+
+
+async def test_the_overview_shows_agents_devices_and_what_fires(analyst: httpx.AsyncClient) -> None:
+    page = (await analyst.get("/")).text
+    assert "bj/haidian/zgc-no1/gw1" in page
+    assert str(SILENT) in page
+    assert "Port down" in page
+    assert "Gi0/3 of sw-3f-east is down &lt;b&gt;" in page, "what devices say is text, never markup"
+    assert "2 h ago" in page
+
+
+async def test_the_overview_speaks_chinese_when_asked(analyst: httpx.AsyncClient) -> None:
+    page = (await analyst.get("/", headers={"accept-language": "zh-CN,zh;q=0.9,en;q=0.5"})).text
+    assert 'lang="zh-CN"' in page
+    assert "端口断开" in page
+    assert "2小时前" in page
+    assert "Firing alerts" not in page
+
+
+async def test_a_chosen_language_outlives_what_the_browser_asks(analyst: httpx.AsyncClient) -> None:
+    answer = await analyst.get("/language/zh?next=/alerts")
+    assert answer.headers["location"] == "/alerts"
+    assert 'lang="zh-CN"' in (await analyst.get("/alerts")).text
+
+
+async def test_a_device_page_shows_ports_and_charts(analyst: httpx.AsyncClient) -> None:
+    page = (await analyst.get(DEVICE)).text
+    assert page.count('<svg class="chart"') == 8, "the busiest ports are drawn"
+    assert "Gi0/48" in page
+    assert "348 教室" in page
+    assert "Comware 7" in page
+
+
+async def test_a_port_can_be_asked_for_alone(analyst: httpx.AsyncClient) -> None:
+    page = (await analyst.get(DEVICE, params={"port": "7"})).text
+    assert page.count('<svg class="chart"') == 1
+    assert 'aria-label="Gi0/7 307 教室"' in page
+
+
+async def test_a_sensor_is_shown_with_quantity_and_unit(analyst: httpx.AsyncClient) -> None:
+    page = (await analyst.get("/agents/bj/haidian/zgc-no1/gw1/devices/t1")).text
+    assert "24.5 °C" in page
+    assert "机房" in page
+
+
+async def test_an_alert_page_says_what_to_do_and_why_it_fired(analyst: httpx.AsyncClient) -> None:
+    page = (await analyst.get("/alerts/f1")).text
+    assert "Look at the cable." in page
+    assert "availability.port-down" in page
+    assert "&#34;before&#34;: 1" in page or '"before": 1' in page
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/agents/bj/haidian/nowhere/gw1", "/agents/Bad%20Name", "/sites/UPPER", DEVICE + "x", "/alerts/none", "/nothing"],
+)
+async def test_what_is_not_there_is_404_in_plain_words(analyst: httpx.AsyncClient, path: str) -> None:
+    answer = await analyst.get(path)
+    assert answer.status_code == 404
+    assert "There is nothing here." in answer.text
+
+
+async def test_every_text_of_the_templates_has_its_chinese() -> None:
+    catalog = Catalog.load()
+    folder = files("fenghuo_collector.console").joinpath("templates")
+    texts = {
+        (single or double).replace("\\'", "'")
+        for template in folder.iterdir()
+        for single, double in re.findall(r"""_\('((?:[^'\\]|\\.)*)'\)|_\("([^"]*)"\)""", template.read_text())
+    }
+    assert len(texts) > 50
+    assert [text for text in sorted(texts) if not catalog.has(text)] == []
+
+
+@pytest.mark.parametrize(
+    ("cookie", "accept", "expected"),
+    [
+        (None, "", "zh"),
+        (None, "en-GB,en;q=0.9", "en"),
+        (None, "fr, zh;q=0.3, en;q=0.2", "zh"),
+        (None, "en;q=bad", "en"),
+        ("en", "zh", "en"),
+        ("xx", "en", "en"),
+    ],
+)
+def test_the_language_is_the_cookies_or_the_browsers_first_that_we_have(
+    cookie: str | None, accept: str, expected: str
+) -> None:
+    assert choose(cookie, accept, "zh") == expected
