@@ -1,0 +1,109 @@
+"""The simulated school as a process of its own: `python -m fenghuo.demo.simulator SEED BROKER_PORT`.
+
+It says on standard output, one JSON object a line, first on which ports its devices answer, then what happens. Things
+begin to go wrong when it reads a line; it ends by SIGTERM, or when its standard input ends because the demo is gone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from typing import Any
+
+from fenghuo.clock import Clock, SystemClock
+from fenghuo.demo import objects, sensors
+from fenghuo.demo.faults import Happening, Story
+from fenghuo.demo.plan import build
+from fenghuo.demo.school import Device, School
+from fenghuo.demo.snmp_server import Agent, serve
+
+HOST = "127.0.0.1"
+COMMUNITY = "demo"
+TICK = 0.5
+
+
+def _say(message: dict[str, Any]) -> None:
+    sys.stdout.write(json.dumps(message, ensure_ascii=False) + "\n")
+    sys.stdout.flush()
+
+
+def describe(happening: Happening) -> dict[str, Any]:
+    """A happening as the simulator tells it."""
+    fault, begins = happening.fault, happening.phase == "begins"
+    return {
+        "time": happening.time,
+        "fault": fault.name,
+        "phase": happening.phase,
+        "title": fault.title if begins else fault.mended,
+        "title_zh": fault.title_zh if begins else fault.mended_zh,
+    }
+
+
+async def _serve_devices(school: School, clock: Clock) -> tuple[dict[str, int], list[asyncio.DatagramTransport]]:
+    """Start every device's agent on a free port: device → port, and what to close at the end."""
+    ports: dict[str, int] = {}
+    transports: list[asyncio.DatagramTransport] = []
+
+    def up_to_date(device: Device) -> bool:
+        school.advance(clock.now())
+        return device.alive
+
+    for device in school.devices.values():
+        agent = Agent(
+            objects.view(school, device), COMMUNITY, lambda device=device: up_to_date(device), device.max_size
+        )
+        transport = await serve(agent, 0, HOST)
+        transports.append(transport)
+        ports[device.name] = transport.get_extra_info("sockname")[1]
+    return ports, transports
+
+
+async def simulate(seed: int, broker_port: int, clock: Clock, begun: asyncio.Event) -> None:
+    """Run the school until cancelled; nothing goes wrong in it before `begun`."""
+    school = build(seed, clock.now())
+    story: Story | None = None
+    ports, transports = await _serve_devices(school, clock)
+    _say({"devices": ports})
+    publishing = asyncio.create_task(sensors.publish(school, seed, HOST, broker_port))
+    try:
+        while not publishing.done():
+            now = clock.now()
+            if story is None and begun.is_set():
+                story = Story(school, now)
+            for happening in story.advance(now) if story else ():
+                _say(describe(happening))
+            await asyncio.sleep(TICK)
+        publishing.result()
+    finally:
+        publishing.cancel()
+        for transport in transports:
+            transport.close()
+
+
+async def _main(seed: int, broker_port: int) -> None:
+    loop = asyncio.get_running_loop()
+    stopped, begun = asyncio.Event(), asyncio.Event()
+
+    def hear() -> None:
+        heard = os.read(sys.stdin.fileno(), 4096)
+        (begun if heard else stopped).set()
+        if not heard:
+            loop.remove_reader(sys.stdin.fileno())
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopped.set)
+    loop.add_reader(sys.stdin.fileno(), hear)
+    running = asyncio.create_task(simulate(seed, broker_port, SystemClock(), begun))
+    waiting = asyncio.create_task(stopped.wait())
+    await asyncio.wait({running, waiting}, return_when=asyncio.FIRST_COMPLETED)
+    if running.done():
+        running.result()
+    running.cancel()
+    await asyncio.wait({running})
+
+
+if __name__ == "__main__":
+    asyncio.run(_main(int(sys.argv[1]), int(sys.argv[2])))
