@@ -1,1 +1,17 @@
-"""Ingest: from the broker to the sinks; validated, deduplicated, accounted for, acknowledged."""
+"""Taking in what agents send: validated, counted, handed to the sinks, answered."""
+
+from fenghuo_collector.ingest.agents import AgentState, StreamView
+from fenghuo_collector.ingest.config import BrokerConfig, IngestConfig
+from fenghuo_collector.ingest.deadletters import DeadLetter, DeadLetters, RecentDeadLetters
+from fenghuo_collector.ingest.ingest import Ingest
+
+__all__ = [
+    "AgentState",
+    "BrokerConfig",
+    "DeadLetter",
+    "DeadLetters",
+    "Ingest",
+    "IngestConfig",
+    "RecentDeadLetters",
+    "StreamView",
+]

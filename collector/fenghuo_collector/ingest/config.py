@@ -1,0 +1,176 @@
+"""The collector's ingest as an operator configures it."""
+
+from __future__ import annotations
+
+import ssl
+from typing import Annotated, Self
+from urllib.parse import SplitResult, urlsplit
+
+from pydantic import AfterValidator, Field, model_validator
+
+from fenghuo.config import Duration, LocalPath, Secret, Section, Size
+from fenghuo.model import Site
+
+_PORTS = {"mqtt": 1883, "mqtts": 8883}
+
+
+def _check_url(text: str) -> str:
+    parts = urlsplit(text)
+    if parts.scheme not in _PORTS or not parts.hostname:
+        raise ValueError("expected mqtt://HOST[:PORT] or mqtts://HOST[:PORT]")
+    if parts.username is not None or parts.password is not None:
+        raise ValueError("user and password have options of their own: `user`, `password`")
+    _ = parts.port  # raises ValueError where it is none
+    return text
+
+
+def _check_site(text: str | None) -> str | None:
+    return None if text is None else Site(text).path
+
+
+class TlsConfig(Section):
+    """TLS towards the broker."""
+
+    ca: LocalPath | None = Field(
+        default=None, description="File of CA certificates (PEM) that may sign the broker's; the system's when absent."
+    )
+    certificate: LocalPath | None = Field(default=None, description="File of the collector's own certificate (PEM).")
+    key: LocalPath | None = Field(default=None, description="File of the own certificate's private key (PEM).")
+
+    @model_validator(mode="after")
+    def _come_in_pairs(self) -> Self:
+        if (self.certificate is None) != (self.key is None):
+            raise ValueError("certificate and key are given together or not at all")
+        return self
+
+    def context(self) -> ssl.SSLContext:
+        """A client's TLS context: TLS 1.2 or newer, certificates checked. OSError where a file cannot be read."""
+        context = ssl.create_default_context(cafile=str(self.ca) if self.ca else None)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        if self.certificate is not None:
+            context.load_cert_chain(self.certificate, self.key)
+        return context
+
+
+class BrokerConfig(Section):
+    """The broker that the agents' batches come through."""
+
+    url: Annotated[str, AfterValidator(_check_url)] = Field(
+        default="mqtt://127.0.0.1:1883", description="The broker: `mqtt://HOST[:PORT]`, or `mqtts://` for TLS."
+    )
+    version: Annotated[str, Field(pattern=r"^(5|3\.1\.1)$")] = Field(
+        default="5", description="MQTT version, `5` or `3.1.1`; a broker without version 5 is spoken to in 3.1.1."
+    )
+    user: str | None = Field(default=None, description="User name for the broker.")
+    password: Secret | None = Field(default=None, description="Password for the broker.")
+    client_id: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=128,
+        description="MQTT client id, unique at the broker; made at random when absent.",
+    )
+    tls: TlsConfig = Field(default_factory=TlsConfig, description="TLS options, used with `mqtts://`.")
+    keepalive: Annotated[Duration, Field(ge=1, le=3600)] = Field(
+        default=15, description="A connection on which nothing was heard for one and a half times this is given up."
+    )
+    timeout: Annotated[Duration, Field(gt=0)] = Field(
+        default=10, description="How long to wait for the broker's answer to a request."
+    )
+    retry: Annotated[Duration, Field(gt=0)] = Field(
+        default=1, description="Wait before the first reconnection; doubled, with jitter, after each failure."
+    )
+    retry_max: Annotated[Duration, Field(gt=0)] = Field(
+        default=60, description="Longest wait between two attempts to connect."
+    )
+
+    @property
+    def parts(self) -> SplitResult:
+        return urlsplit(self.url)
+
+    @property
+    def host(self) -> str:
+        return self.parts.hostname or ""
+
+    @property
+    def port(self) -> int:
+        return self.parts.port or _PORTS[self.parts.scheme]
+
+    @property
+    def encrypted(self) -> bool:
+        return self.parts.scheme == "mqtts"
+
+
+class LimitsConfig(Section):
+    """What one agent, one batch and one document may take."""
+
+    agents: int = Field(default=10_000, ge=1, description="Agents known at once; more are refused and counted.")
+    inbox: Size = Field(
+        default=64 * 2**20,
+        description="Bytes of messages that may wait to be read; more are shed and counted, and the agents re-send.",
+    )
+    batch: Size = Field(
+        default=32 * 2**20, description="Bytes of a batch of readings after decompression; larger ones are refused."
+    )
+    documents: Size = Field(
+        default=8 * 2**20, description="Bytes of a batch of documents after decompression; larger ones are refused."
+    )
+    document: Size = Field(default=64 * 2**10, description="Bytes of one document; larger ones are rejected.")
+    document_keys: int = Field(
+        default=1000, ge=10, description="Keys and list elements of one document; richer ones are rejected."
+    )
+    layouts: int = Field(default=4096, ge=16, description="Table layouts remembered for each agent.")
+    layout_bytes: Size = Field(default=16 * 2**20, description="Bytes of table layouts remembered for each agent.")
+    spans: int = Field(
+        default=1024, ge=16, description="Disjoint spans of sequence numbers remembered for each stream of an agent."
+    )
+    spools: int = Field(default=4, ge=2, description="Spools remembered for each agent.")
+
+
+class DeliveryConfig(Section):
+    """How batches wait for sinks and are written to them; alike for every sink."""
+
+    queue: Size = Field(
+        default=64 * 2**20,
+        description="Bytes that may wait for one sink; beyond it the oldest are shed, and agents re-send what is required.",
+    )
+    group_bytes: Size = Field(default=8 * 2**20, description="Bytes of batches that are handed to a sink in one write.")
+    group_batches: int = Field(default=500, ge=1, description="Batches that are handed to a sink in one write.")
+    group_items: int = Field(
+        default=200_000, ge=1, description="Values and documents that are handed to a sink in one write."
+    )
+    linger: Duration = Field(
+        default=0.1, description="How long a batch may wait for others before it is written; alerts never wait."
+    )
+    write_timeout: Annotated[Duration, Field(gt=0)] = Field(
+        default=60, description="A write that takes longer is given up and repeated."
+    )
+    retry: Annotated[Duration, Field(gt=0)] = Field(
+        default=0.5, description="Wait before the first repetition of a failed write; doubled, with jitter, each time."
+    )
+    retry_max: Annotated[Duration, Field(gt=0)] = Field(
+        default=30, description="Longest wait between two attempts to write."
+    )
+
+
+class IngestConfig(Section):
+    """Taking in what agents send."""
+
+    broker: BrokerConfig = Field(
+        default_factory=BrokerConfig, description="The broker that the agents' batches come through."
+    )
+    site: Annotated[str | None, AfterValidator(_check_site)] = Field(
+        default=None, description="Take agents at or below this site only; everywhere when absent."
+    )
+    group: str | None = Field(
+        default=None,
+        pattern=r"^[A-Za-z0-9_-]{1,64}$",
+        description="Name of an MQTT shared subscription, by which several collectors share the batches.",
+    )
+    ack_delay: Annotated[Duration, Field(le=1)] = Field(
+        default=0.05, description="How long acknowledgements are gathered before they are sent as spans."
+    )
+    shutdown: Duration = Field(default=5, description="How long queues may take to empty when the collector ends.")
+    limits: LimitsConfig = Field(default_factory=LimitsConfig, description="Bounds on what agents send.")
+    delivery: DeliveryConfig = Field(
+        default_factory=DeliveryConfig, description="How batches wait for sinks and are written to them."
+    )

@@ -1,0 +1,352 @@
+"""Ingest: from the broker to the sinks, and the answers back.
+
+message → envelope (header agrees with topic) → account (new, again, gap) → batch (decoded, checked, completed) →
+sinks' queues → committed → state saved → answer
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import sqlite3
+from collections.abc import Sequence
+from pathlib import Path
+
+from prometheus_client import CollectorRegistry
+
+from fenghuo.clock import Clock
+from fenghuo.errors import Retryable, WireError
+from fenghuo.model import Site
+from fenghuo.wire import Stream, Topic, encode_ack
+from fenghuo.wire.topic import DATA_STREAMS
+from fenghuo_collector.ingest.accept import Envelope, Opened, read_envelope
+from fenghuo_collector.ingest.accounting import Losses, Sight, StreamAccount
+from fenghuo_collector.ingest.acks import AckBook, topic_of
+from fenghuo_collector.ingest.agents import Agent, AgentCollector, AgentRegistry, AgentState, decode_status
+from fenghuo_collector.ingest.config import IngestConfig
+from fenghuo_collector.ingest.deadletters import DeadLetter, DeadLetters, RecentDeadLetters
+from fenghuo_collector.ingest.delivery import Delivery
+from fenghuo_collector.ingest.inbox import Inbox
+from fenghuo_collector.ingest.metrics import DeliveryMetrics, IngestMetrics
+from fenghuo_collector.ingest.ratelimit import RateLimit
+from fenghuo_collector.ingest.state import MemoryStateStore, SqliteStateStore, StateStore
+from fenghuo_collector.ingest.subscriber import Subscriber
+from fenghuo_collector.sinks.base import Sink
+
+_log = logging.getLogger(__name__)
+INGEST = "ingest"
+"""The name under which ingest's own dead letters stand."""
+_TOPICS = 50_000
+
+
+def topic_filters(site: Site | None, group: str | None) -> list[str]:
+    """What a collector subscribes to: data streams, shared in a group if there is one, and everyone's status."""
+    data = [topic for stream in DATA_STREAMS for topic in Topic.filter(site, stream)]
+    if group:
+        data = [f"$share/{group}/{topic}" for topic in data]
+    return [*data, *Topic.filter(site, Stream.STATUS)]
+
+
+class Ingest:
+    """Takes in what agents send and gives it to the sinks; `run` serves until it is cancelled, then ends in order.
+
+    `collector_id` names this run in acknowledgements and must be another at each start. `state_path` is a file that
+    remembers what is committed over a restart; without it (None) nothing is lost either, but some batches are written
+    twice, which sinks take idempotently.
+    """
+
+    def __init__(
+        self,
+        config: IngestConfig,
+        sinks: Sequence[Sink],
+        *,
+        clock: Clock,
+        random: random.Random,
+        registry: CollectorRegistry,
+        collector_id: str,
+        state_path: Path | None = None,
+        dead_letters: DeadLetters | None = None,
+    ) -> None:
+        self._config = config
+        self._clock = clock
+        self._collector_id = collector_id
+        self._metrics = IngestMetrics(registry)
+        self.dead_letters = dead_letters or RecentDeadLetters()
+        self._store: StateStore = SqliteStateStore(state_path) if state_path else MemoryStateStore()
+        self._agents = AgentRegistry(config.limits, shared=config.group is not None)
+        self._agents.restore(self._store.load())
+        registry.register(AgentCollector(self._agents))
+        self._acks = AckBook(collector_id)
+        self._news = asyncio.Event()
+        self._changed: set[StreamAccount] = set()
+        self._delivery = Delivery(
+            sinks,
+            config.delivery,
+            DeliveryMetrics(registry),
+            clock=clock,
+            random=random,
+            dead_letters=self.dead_letters,
+            committed=self._on_committed,
+        )
+        self._site = Site(config.site) if config.site else None
+        self._inbox = Inbox(config.limits.inbox, self._metrics)
+        self._subscriber = Subscriber(
+            config.broker,
+            topic_filters(self._site, config.group),
+            self._inbox,
+            self._metrics,
+            random=random,
+            handle=self.handle,
+            connected=self._greet_all,
+        )
+        self._topics: dict[str, Topic] = {}
+        self._complaints = RateLimit(clock, each=60.0)
+        self._ending = False
+        self._warn_of_unanswered(sinks)
+
+    @staticmethod
+    def _warn_of_unanswered(sinks: Sequence[Sink]) -> None:
+        for stream in DATA_STREAMS:
+            if not any(sink.required and sink.takes(stream) for sink in sinks):
+                _log.warning("No required sink takes %s: these batches count as stored as soon as they come", stream)
+
+    def agents(self) -> list[AgentState]:
+        """Every agent known, by name."""
+        return self._agents.states()
+
+    @property
+    def pending(self) -> int:
+        """Batches accepted and not committed."""
+        return len(self._delivery)
+
+    async def run(self) -> None:
+        """Serve until cancelled; then let the queues empty, answer, and close the sinks, within a bounded time."""
+        tasks = [
+            asyncio.create_task(self._subscriber.run(), name="ingest subscriber"),
+            asyncio.create_task(self._answer(), name="ingest answers"),
+            asyncio.create_task(self._delivery.run(), name="ingest delivery"),
+        ]
+        try:
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+        finally:
+            await self._end(tasks)
+        for task in done:
+            task.result()
+
+    async def _end(self, tasks: Sequence[asyncio.Task[None]]) -> None:
+        self._ending = True
+        subscriber, answers, delivery = tasks
+        try:
+            async with asyncio.timeout(self._config.shutdown):
+                if not delivery.done():
+                    await self._delivery.drain()
+        except TimeoutError:
+            _log.warning("Ending with %d batches not stored; their agents send them again", self.pending)
+        answers.cancel()
+        await asyncio.gather(answers, return_exceptions=True)
+        try:
+            async with asyncio.timeout(self._config.shutdown):
+                await self._flush()
+        except TimeoutError:
+            _log.warning("The last acknowledgements could not be sent")
+        delivery.cancel()
+        subscriber.cancel()
+        await asyncio.gather(subscriber, delivery, return_exceptions=True)
+        await self._delivery.close(self._config.shutdown)
+        self._store.close()
+
+    def handle(self, topic_name: str, payload: bytes) -> None:
+        """Take one message. Never raises: what is wrong is counted, answered where that helps, and logged."""
+        if self._ending:
+            return
+        self._metrics.messages.inc()
+        self._metrics.bytes.inc(len(payload))
+        try:
+            topic = self._topic(topic_name)
+            if topic.stream is Stream.STATUS:
+                self._take_status(topic, payload)
+            else:
+                self._take_batch(read_envelope(topic, payload))
+        except WireError as error:
+            self._reject_message(topic_name, error)
+        except Exception:  # noqa: BLE001 — nothing that an agent sends may stop ingest
+            # A fault of ours must not stop the others' batches; the agent sends this one again.
+            self._metrics.wire_errors.labels("internal").inc()
+            if self._complaints.allows(("internal", topic_name)):
+                _log.exception("A message on %s could not be handled", topic_name)
+
+    def _topic(self, name: str) -> Topic:
+        topic = self._topics.get(name)
+        if topic is None:
+            try:
+                topic = Topic.parse(name)
+            except ValueError as error:
+                raise WireError("topic", str(error)) from None
+            if self._site is not None and not self._site.contains(topic.agent.site):
+                raise WireError("site", f"{topic.agent} is not at or below {self._site}")
+            if not (topic.stream.is_data or topic.stream is Stream.STATUS):
+                raise WireError("topic", f"nothing is taken from {name}")
+            if len(self._topics) >= _TOPICS:
+                self._topics.clear()
+            self._topics[name] = topic
+        return topic
+
+    def _take_status(self, topic: Topic, payload: bytes) -> None:
+        agent = self._agents.get(topic.agent)
+        if not payload:  # the retained status was taken away
+            agent.status = None
+            return
+        agent.status = status = decode_status(payload)
+        agent.opener.normaliser.version(status.version)
+        if status.state == "online" and status.spool:
+            agent.contact = self._clock.now()
+            for stream in DATA_STREAMS:
+                self._acks.greet(self._agents.account(agent, status.spool, stream))
+            self._news.set()
+
+    def _take_batch(self, envelope: Envelope) -> None:
+        header, now = envelope.header, self._clock.now()
+        agent = self._agents.get(envelope.topic.agent)
+        account = self._agents.account(agent, header.spool, envelope.topic.stream)
+        agent.contact = account.contact = now
+        agent.skew.note(header.sent, now)
+        sight, losses = account.see(header)
+        self._report(account, losses)
+        match sight:
+            case Sight.NEW:
+                self._open(agent, account, envelope, now)
+            case Sight.HELD:
+                self._metrics.duplicates.inc()
+                if self._delivery.lacking(account, header.sequence):
+                    self._open(agent, account, envelope, now, again=True)
+                self._acks.received(account, header.sequence)
+            case Sight.COMMITTED:
+                self._metrics.duplicates.inc()
+                self._acks.committed(account, header.sequence)
+            case Sight.REFUSED:
+                self._metrics.duplicates.inc()
+                self._acks.refused(account, header.sequence, account.refusals[header.sequence])
+            case Sight.SCATTERED:
+                self._metrics.shed.labels("scattered").inc()
+        self._news.set()
+
+    def _open(self, agent: Agent, account: StreamAccount, envelope: Envelope, now: int, *, again: bool = False) -> None:
+        number = envelope.header.sequence
+        try:
+            opened = agent.opener.open(envelope, now)
+        except WireError as error:
+            account.refuse(number, f"{error.reason}: {error}"[:200])
+            self._changed.add(account)
+            self._acks.refused(account, number, account.refusals[number])
+            raise
+        except BaseException:
+            account.forget(number)
+            raise
+        if not again:
+            self._count(agent, account, envelope, opened, now)
+        self._acks.received(account, number)
+        self._delivery.offer(account, opened.batch)
+
+    def _count(self, agent: Agent, account: StreamAccount, envelope: Envelope, opened: Opened, now: int) -> None:
+        batch, stream = opened.batch, account.stream
+        count = batch.count
+        account.batches += 1
+        account.items += count
+        account.size += envelope.length
+        self._metrics.batches.labels(stream).inc()
+        self._metrics.items.labels(stream).inc(count)
+        if opened.newest is not None:
+            account.lag = max((now + (agent.skew.skew or 0) - opened.newest) / 1000, 0.0)
+        if opened.rejected:
+            self._metrics.rejected.labels(stream).inc(len(opened.rejected))
+            for rejection in opened.rejected:
+                self.dead_letters.put(
+                    DeadLetter(INGEST, agent.id, stream, batch.sequence, rejection.index, now, rejection.reason, None)
+                )
+            if self._complaints.allows(("rejected", agent.id)):
+                _log.error(
+                    "Agent %s: %d items of a batch of %s are not taken, the first: %s",
+                    agent.id,
+                    len(opened.rejected),
+                    stream,
+                    opened.rejected[0].reason,
+                    extra={"agent": str(agent.id)},
+                )
+
+    def _report(self, account: StreamAccount, losses: Losses) -> None:
+        """Count what will never come, and say so once."""
+        who = {"agent": str(account.agent)}
+        if losses.batches:
+            self._changed.add(account)
+            self._metrics.lost_batches.labels(account.stream).inc(losses.batches)
+            _log.error(
+                "Agent %s: %d batches of %s are lost, up to number %d",
+                account.agent,
+                losses.batches,
+                account.stream,
+                account.floor,
+                extra=who,
+            )
+        if losses.dropped:
+            self._changed.add(account)
+            self._metrics.dropped_items.labels(account.stream).inc(losses.dropped)
+            if self._complaints.allows(("dropped", account.agent, account.stream)):
+                _log.error(
+                    "Agent %s gave up %d items of %s for want of room (%d in all)",
+                    account.agent,
+                    losses.dropped,
+                    account.stream,
+                    account.dropped,
+                    extra=who,
+                )
+
+    def _reject_message(self, topic_name: str, error: WireError) -> None:
+        self._metrics.wire_errors.labels(error.reason).inc()
+        self._news.set()
+        if self._complaints.allows((error.reason, topic_name)):
+            _log.error("A message on %s is refused: %s", topic_name[:300], error, extra={"reason": error.reason})
+
+    def _on_committed(self, account: StreamAccount, number: int) -> None:
+        account.commit(number)
+        self._changed.add(account)
+        self._acks.committed(account, number)
+        self._news.set()
+
+    def _greet_all(self) -> None:
+        """A new connection: tell every agent known who is here, and what is committed."""
+        for agent in self._agents:
+            spool = next(reversed(agent.spools), None)
+            for account in agent.spools[spool].values() if spool else ():
+                self._acks.greet(account)
+        self._news.set()
+
+    async def _answer(self) -> None:
+        while True:
+            await self._news.wait()
+            await asyncio.sleep(self._config.ack_delay)
+            self._news.clear()
+            await self._flush()
+
+    async def _flush(self) -> None:
+        """Save what is committed, then say so: an agent must not forget what a restart would have us ask for."""
+        states = [account.state() for account in self._changed]
+        forgotten = [account.state() for account in self._agents.forgotten]
+        self._agents.forgotten.clear()
+        self._changed.clear()
+        answers = self._acks.take()
+        if states or forgotten:
+            try:
+                await asyncio.to_thread(self._store.save, states, forgotten)
+            except (sqlite3.Error, OSError) as error:
+                # The sinks have the data, which is what an acknowledgement promises; only the memory of it suffers.
+                self._metrics.state_errors.inc()
+                if self._complaints.allows("state"):
+                    _log.error("The ingest state cannot be saved: %s; after a restart its counts will be off", error)
+        for index, (account, ack) in enumerate(answers):
+            try:
+                await self._subscriber.publish(topic_of(account), encode_ack(ack))
+                self._metrics.acks.inc()
+            except Retryable:
+                self._acks.put_back(answers[index:])
+                return  # said again when the broker is back, by `_greet_all`
