@@ -147,7 +147,8 @@ def _happenings(script: tuple[Fault, ...], start: int, cycle: float) -> Iterator
     """All that will ever happen, in order; nothing for an empty script."""
     moments: list[tuple[float, Phase, Fault]] = []
     for fault in script:
-        moments += [(fault.begins, "begins", fault), (fault.ends, "ends", fault)]
+        moments.append((fault.begins, "begins", fault))
+        moments.append((fault.ends, "ends", fault))
     moments.sort(key=lambda moment: moment[0])
     while moments:
         for seconds, phase, fault in moments:

@@ -19,7 +19,7 @@ _DAYS_MS = 86_400_000
 
 def build(seed: int, start: int) -> School:
     """The school as it is before anything goes wrong; `start` is Unix milliseconds."""
-    random = Random(f"{seed} plan")  # noqa: S311 — a simulation, to be repeated by its seed
+    random = Random(f"{seed} plan")
     core = _core_switch(random, start)
     devices = [core, _teaching_switch(random, start), _access_point(random, start), _ups(random, start)]
     devices.append(_printer(random, start))

@@ -113,7 +113,7 @@ class School:
         self.devices = {device.name: device for device in devices}
         self.room = ServerRoom()
         self.now = start
-        self._random = Random(f"{seed} traffic")  # noqa: S311 — a simulation, to be repeated by its seed
+        self._random = Random(f"{seed} traffic")
 
     def uptime(self, device: Device) -> int:
         """sysUpTime: hundredths of a second since the device started."""

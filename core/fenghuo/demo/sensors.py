@@ -75,7 +75,7 @@ SENSORS = (
 
 async def publish(school: School, seed: int, host: str, port: int, *, retry: float = 0.5) -> None:
     """Publish all sensors until cancelled; where the broker is away, try again every `retry` seconds."""
-    random = Random(f"{seed} sensors")  # noqa: S311 — a simulation, to be repeated by its seed
+    random = Random(f"{seed} sensors")
     while True:
         try:
             client = aiomqtt.Client(host, port, timeout=5, identifier="demo-sensors")
