@@ -285,6 +285,9 @@ class _Builder:
                 )
         tree.used = {reference.name: env[reference.name] for reference in found if reference.name in env}
         tree.value = tree.text = substitute(node.value, env)
+        if _FORBIDDEN.search(tree.text):
+            self._say(tree, "the variable's value holds bytes that are no UTF-8 text")
+            tree.value = tree.text = ""
 
     def _place_of(self, node: yaml.ScalarNode, reference: Reference) -> tuple[int, int]:
         start = self._text.find(reference.text, node.start_mark.index, node.end_mark.index)

@@ -199,10 +199,13 @@ def _words(found: _Found, seen: Seen) -> tuple[str, str]:
         return _missing(found, seen)
     if kind == "extra_forbidden":
         return f"unknown key {found.name!r}", allow(found.name, _allowed(found, seen))
-    if kind in ("union_tag_invalid", "union_tag_not_found"):
+    if kind == "union_tag_not_found":
+        return f"{_unquoted(context, 'discriminator')!r} is missing", "it says which kind this is"
+    if kind == "union_tag_invalid":
         tags = [tag.strip(" '") for tag in str(context.get("expected_tags", "")).split(",") if tag.strip()]
-        field = str(context.get("discriminator", "")).strip("'")
-        return f"{field!r} says none of the known kinds", allow(str(context.get("tag", "")), tags)
+        return f"{_unquoted(context, 'discriminator')!r} says none of the known kinds", allow(
+            str(context.get("tag", "")), tags
+        )
     if kind in ("value_error", "assertion_error"):
         return str(context.get("error", error["msg"])).replace("\n", " "), ""
     found_nothing = found.tree.children is None and found.tree.value is None
@@ -210,6 +213,10 @@ def _words(found: _Found, seen: Seen) -> tuple[str, str]:
     if found_nothing:
         message += ", found nothing"
     return message, _guess(found) if kind in _CHOICE else ""
+
+
+def _unquoted(context: Mapping[str, Any], name: str) -> str:
+    return str(context.get(name, "")).strip("'")
 
 
 def _missing(found: _Found, seen: Seen) -> tuple[str, str]:

@@ -8,7 +8,14 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Self, Union, cast, get_args, get_origin
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, GetJsonSchemaHandler, ValidationInfo, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    GetJsonSchemaHandler,
+    ValidationInfo,
+    model_validator,
+)
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
@@ -33,14 +40,18 @@ class Section(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _take_secrets_from_files(cls, data: Any, info: ValidationInfo) -> Any:
+    def _prepare(cls, data: Any, info: ValidationInfo) -> Any:
         if not isinstance(data, Mapping):
             return data
         content = cast("Mapping[str, Any]", data)
         notes = cast("Mapping[str, Any]", info.context or {})
         seen = cast("dict[int, list[type[Section]]]", notes.get("sections", {}))
         seen.setdefault(id(content), []).append(cls)
-        return point_to_files(content, secret_files(cls))
+        result = point_to_files(content, secret_files(cls))
+        for name in _numbers(cls):
+            if isinstance(result.get(name), bool):
+                result[name] = str(result[name])  # `port: yes` is a slip, though pydantic would read true as 1
+        return result
 
     @classmethod
     def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
@@ -82,15 +93,27 @@ def secret_files(section: type[Section]) -> Mapping[str, str]:
     }
 
 
-def is_secret(annotation: Any) -> bool:
-    """Whether a field's type is `Secret` or `Secret | None`."""
+@cache
+def _numbers(section: type[Section]) -> frozenset[str]:
+    """The options of a section that are numbers and no truths."""
+    kinds = {field.alias or name: _members(field.annotation) for name, field in section.model_fields.items()}
+    return frozenset(name for name, kind in kinds.items() if kind & {int, float} and bool not in kind)
+
+
+def _members(annotation: Any) -> frozenset[Any]:
+    """The types that a field may have, of a union each."""
     origin = get_origin(annotation)
     if origin is Annotated:
-        return is_secret(get_args(annotation)[0])
+        return _members(get_args(annotation)[0])
     if origin in (Union, types.UnionType):
-        parts = [part for part in get_args(annotation) if part is not types.NoneType]
-        return len(parts) == 1 and is_secret(parts[0])
-    return annotation is Secret
+        return frozenset[Any]().union(*(_members(part) for part in get_args(annotation)))
+    return frozenset([annotation])
+
+
+def is_secret(annotation: Any) -> bool:
+    """Whether a field's type is `Secret` or `Secret | None`."""
+    members = _members(annotation)
+    return Secret in members and members <= {Secret, types.NoneType}
 
 
 def _resolve(value: Any, info: ValidationInfo) -> Any:
