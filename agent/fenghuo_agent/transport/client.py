@@ -1,0 +1,112 @@
+"""The MQTT client: aiomqtt with what the broker says of each message, and TLS as configured."""
+
+from __future__ import annotations
+
+import logging
+import socket
+import ssl
+from collections.abc import Callable
+from typing import Any, Self
+
+import aiomqtt
+from paho.mqtt.client import Client as PahoClient
+from paho.mqtt.client import ConnectFlags
+from paho.mqtt.properties import Properties
+from paho.mqtt.reasoncodes import ReasonCode
+
+from fenghuo.errors import Permanent
+from fenghuo_agent.transport.config import TransportConfig
+
+_log = logging.getLogger(__name__)
+NO_SUBSCRIBERS = 0x10
+FAILURE = 0x80
+MAX_INFLIGHT = 16
+"""Messages given to the broker and not confirmed; every broker's receive maximum is at least this by default."""
+
+Puback = Callable[[int], None]
+
+
+class BrokerClient(aiomqtt.Client):
+    """Hands the reason code of each PUBACK to `on_puback`, honours the broker's receive maximum."""
+
+    def __init__(self, config: TransportConfig, identifier: str, will: aiomqtt.Will, on_puback: Puback) -> None:
+        five = config.version == "5"
+        super().__init__(
+            config.host,
+            config.port,
+            identifier=identifier,
+            username=config.username,
+            password=config.password.reveal() if config.password else None,
+            protocol=aiomqtt.ProtocolVersion.V5 if five else aiomqtt.ProtocolVersion.V311,
+            clean_start=True if five else 3,  # 3: unused below MQTT 5
+            clean_session=None if five else True,
+            keepalive=max(1, round(config.keepalive)),
+            timeout=config.connect_timeout,
+            will=will,
+            tls_context=tls_context(config) if config.tls else None,
+            max_inflight_messages=MAX_INFLIGHT,
+            max_queued_incoming_messages=1000,
+            socket_options=[(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)],
+        )
+        self._client.connect_timeout = config.connect_timeout
+        self._on_puback = on_puback
+        self.pending_calls_threshold = 10 * MAX_INFLIGHT
+        self.receive_maximum = MAX_INFLIGHT
+        """Messages that the broker takes without having confirmed them."""
+
+    async def __aenter__(self) -> Self:
+        try:
+            return await super().__aenter__()
+        except BaseException:
+            self._client.disconnect()  # a broker that did not answer: aiomqtt would keep its socket open
+            raise
+
+    def _on_connect(
+        self,
+        client: PahoClient,
+        userdata: Any,
+        flags: ConnectFlags,
+        reason_code: ReasonCode,
+        properties: Properties | None = None,
+    ) -> None:
+        maximum = getattr(properties, "ReceiveMaximum", None)
+        if isinstance(maximum, int):
+            self.receive_maximum = min(MAX_INFLIGHT, maximum)
+        super()._on_connect(client, userdata, flags, reason_code, properties)
+
+    def _on_publish(
+        self, client: PahoClient, userdata: Any, mid: int, reason_code: ReasonCode, properties: Properties
+    ) -> None:
+        self._on_puback(reason_code.value)
+        super()._on_publish(client, userdata, mid, reason_code, properties)
+
+
+class _Context(ssl.SSLContext):
+    """Asks for, and checks, a name that may differ from that of the host connected to."""
+
+    server_name = ""
+
+    def wrap_socket(self, sock: socket.socket, *args: Any, **options: Any) -> ssl.SSLSocket:
+        options["server_hostname"] = self.server_name
+        return super().wrap_socket(sock, *args, **options)
+
+
+def tls_context(config: TransportConfig) -> ssl.SSLContext:
+    """TLS 1.2 or newer, the broker's certificate and name verified. Files are read anew, so that rotated ones count.
+
+    Raises `Permanent` where a file cannot be used.
+    """
+    context = _Context(ssl.PROTOCOL_TLS_CLIENT)
+    context.server_name = config.server_name or config.host
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    try:
+        if config.ca:
+            context.load_verify_locations(config.ca)
+        else:
+            context.load_default_certs()
+        if config.cert and config.key:
+            # The empty password keeps OpenSSL from asking for one on the terminal.
+            context.load_cert_chain(config.cert, config.key, password="")
+    except (OSError, ValueError) as error:
+        raise Permanent(f"the TLS files of the transport cannot be used: {error}") from error
+    return context
