@@ -233,8 +233,7 @@ def _encode_field(source: Matrix, compressor: zstandard.ZstdCompressor) -> _Fiel
 
 def _carry(words: Words, present: Mask) -> Words:
     """The words with absent ones replaced by the value before them in their row, so that they cost nothing."""
-    columns: NDArray[np.intp] = np.arange(words.shape[1])
-    places: NDArray[np.intp] = np.multiply(columns, present)
+    places = np.arange(words.shape[1], dtype=np.intp) * present.astype(np.intp)
     places = np.maximum.accumulate(places, axis=1)
     return np.take_along_axis(words, places, axis=1)
 
