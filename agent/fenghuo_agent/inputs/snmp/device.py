@@ -1,0 +1,310 @@
+"""One device: how it lets itself be asked, what it has, and what it said last."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from random import Random
+
+from fenghuo.clock import Clock
+from fenghuo.model import Document, Layout, Table, Value
+from fenghuo_agent.inputs.base import Accumulator
+from fenghuo_agent.inputs.snmp import ber, config, mibs
+from fenghuo_agent.inputs.snmp.asset import asset_of, attributes_of
+from fenghuo_agent.inputs.snmp.config import Credential, SnmpConfig
+from fenghuo_agent.inputs.snmp.errors import Denied, Faulty, SnmpError, Unanswered
+from fenghuo_agent.inputs.snmp.labels import Names
+from fenghuo_agent.inputs.snmp.learn import Learnt, learn
+from fenghuo_agent.inputs.snmp.message import GET, Community, Envelope
+from fenghuo_agent.inputs.snmp.plan import Fit, Plan, Plans
+from fenghuo_agent.inputs.snmp.poll import Reading, TooMuch
+from fenghuo_agent.inputs.snmp.session import Session, Timing
+from fenghuo_agent.inputs.snmp.tables import (
+    Layouts,
+    down_layout,
+    ended_tables,
+    interface_table,
+    layouts_of,
+    sensor_table,
+)
+from fenghuo_agent.inputs.snmp.tally import Tally
+from fenghuo_agent.inputs.snmp.uptime import Uptime
+from fenghuo_agent.inputs.snmp.usm import User, Usm
+from fenghuo_agent.inputs.snmp.walk import Limits
+
+log = logging.getLogger(__name__)
+
+PROBE = ber.tlv(ber.SEQUENCE, mibs.SYS_UPTIME.instance(mibs.SCALAR) + b"\x05\x00")
+MOVES_APART = 300.0
+MOST_MOVES = 2
+
+
+class Moved(Exception):  # noqa: N818 — the name says what happened; never leaves this package
+    """The device's rows may be others than those that were learnt."""
+
+
+@dataclass(slots=True)
+class Shared:
+    """What all devices of an input have in common."""
+
+    config: SnmpConfig
+    clock: Clock
+    random: Random
+    tally: Tally
+    plans: Plans = field(default_factory=Plans)
+    names: Names = field(default_factory=Names)
+    users: dict[Credential, User] = field(default_factory=dict[Credential, User])
+
+    def envelope(self, credential: Credential) -> Envelope:
+        """A new envelope for one device; a v3 user's keys are stretched once for all."""
+        if credential.community is not None:
+            return Community(credential.community.reveal(), version=1 if credential.protocol == "1" else 2)
+        user = self.users.get(credential)
+        if user is None:
+            user = self.users[credential] = User(credential)
+        return Usm(user, self.clock.monotonic, self.random)
+
+
+class Device:
+    """A device being polled. One poll at a time; the schedule sees to that."""
+
+    __slots__ = (
+        "_asset", "_candidates", "_credential", "_discontinuities", "_down", "_epochs", "_fit", "_label", "_layouts", "_learnt", "_moves_from",
+        "_plan", "_reading", "_relearn_at", "_session", "_shared", "_uptime", "config", "failures", "probe_at", "state",
+    )  # fmt: skip
+
+    def __init__(self, settings: config.Device, shared: Shared) -> None:
+        self.config = settings
+        self.failures = 0
+        self.probe_at = 0.0
+        self.state = "unknown"
+        self._shared = shared
+        options = shared.config
+        self._candidates = options.credentials_of(settings)
+        self._credential: Credential | None = None
+        timing = Timing(options.timeout, options.retries)
+        envelope = shared.envelope(self._candidates[0])
+        self._session = Session(settings.target, envelope, timing, shared.random, shared.tally)
+        self._fit = Fit(options.max_oids_per_request, options.max_reply)
+        self._reading = Reading(self._session, shared.tally)
+        self._learnt: Learnt | None = None
+        self._layouts: Layouts | None = None
+        self._down: Layout | None = None
+        self._plan: Plan | None = None
+        self._label = ""
+        self._asset: Document | None = None
+        self._uptime = Uptime()
+        self._epochs: list[int] = []
+        self._discontinuities: Sequence[Value] = ()
+        self._relearn_at = 0.0
+        self._moves_from = 0.0
+
+    @property
+    def instance(self) -> str:
+        """The address asked."""
+        return self._session.target.instance
+
+    @property
+    def interval(self) -> float:
+        """Seconds between two polls."""
+        return self.config.interval or self._shared.config.interval
+
+    @property
+    def unlearnt(self) -> bool:
+        """Whether the next poll has to learn the rows first."""
+        return self._learnt is None or self._shared.clock.monotonic() >= self._relearn_at
+
+    @property
+    def label(self) -> str:
+        """The `device` label as it is now."""
+        return self.config.name or self._shared.names.of(self) or self.instance
+
+    async def poll(self, accumulator: Accumulator) -> None:
+        """Read everything once. Raises `SnmpError` where that fails; nothing is handed on then."""
+        shared, loop = self._shared, asyncio.get_running_loop()
+        started = loop.time()
+        with self._session.open(shared.config.deadline) as session:
+            if self._credential is None or self.failures:
+                await self._introduce(session)
+            if self.unlearnt:
+                await self._learn(accumulator)
+            values = await self._read(accumulator)
+            self._hand_on(accumulator, values, loop.time() - started, session.requests)
+
+    def unreachable(self, accumulator: Accumulator) -> None:
+        """Say that the device does not answer."""
+        if self._down is None or self._down.labels["device"] != self.label:
+            self._down = down_layout(self._labels())
+        accumulator.table(Table(self._down, self._shared.clock.now(), [(0,)]))
+
+    def _labels(self) -> dict[str, str]:
+        return {"job": "snmp", "instance": self.instance, "device": self.label, **self.config.labels}
+
+    async def _introduce(self, session: Session) -> None:
+        """Find a credential that is let in; for a known device, a question that costs little."""
+        if self._credential is not None and self.failures % 10:
+            await session.ask(GET, PROBE)
+            return
+        errors: list[SnmpError] = []
+        for credential in self._candidates:
+            if credential != self._credential:
+                session.envelope = self._shared.envelope(credential)
+            try:
+                await session.ask(GET, PROBE)
+            except (Unanswered, Denied) as error:
+                errors.append(error)
+            else:
+                self._credential = credential
+                return
+        self._credential = None
+        raise next((error for error in errors if isinstance(error, Denied)), errors[-1])
+
+    async def _learn(self, accumulator: Accumulator) -> None:
+        shared, options = self._shared, self._shared.config
+        session = self._session
+        loop = asyncio.get_running_loop()
+        deadline, session.deadline = session.deadline, loop.time() + options.learn_deadline
+        limits = Limits(options.max_repetitions, options.max_rows, options.max_reply)
+        try:
+            learnt = await learn(session, limits)
+        except SnmpError as error:
+            shared.tally.walk(error.kind)
+            raise
+        shared.tally.walk("faulty" if learnt.faults else "ok")
+        session.deadline = max(deadline, loop.time() + options.deadline)
+        if learnt.faults and (self._learnt is None or learnt.faults != self._learnt.faults):
+            log.warning("%s: %s", self.instance, "; ".join(learnt.faults), extra={"device": self.instance})
+        now = shared.clock.monotonic()
+        self._relearn_at = now + options.relearn * shared.random.uniform(0.9, 1.1)
+        self._moves_from = now + MOVES_APART
+        self._fit.retry()
+        self._adopt(accumulator, learnt)
+        uptime = learnt.scalars.get("sysUpTime")
+        if uptime is not None and self._uptime.restarted(uptime, now):
+            self._restart()
+
+    def _adopt(self, accumulator: Accumulator, learnt: Learnt) -> None:
+        shared = self._shared
+        before, old = self._learnt, self._layouts
+        shared.names.claim(self, "" if self.config.name else learnt.facts.get("sysName", ""))
+        known = dict(zip(before.shape.rows, self._epochs, strict=True)) if before else {}
+        fresh = max(self._epochs, default=0)
+        self._epochs = [known.get(row, fresh) for row in learnt.shape.rows]
+        if before is None or before.shape.rows != learnt.shape.rows:
+            self._discontinuities = ()
+        self._learnt = learnt
+        self._plan = shared.plans.get(learnt.shape, self._fit.size)
+        self._lay_out(accumulator, learnt, old)
+
+    def _lay_out(self, accumulator: Accumulator, learnt: Learnt, old: Layouts | None) -> None:
+        now = self._shared.clock.now()
+        labels = self._labels()
+        self._label = self.label
+        self._layouts = layouts_of(learnt, labels, old)
+        before = list(old.all()) if old else []
+        if self._down is not None and self._down.labels["device"] != self._label:
+            before.append(self._down)
+            self._down = None
+        for table in ended_tables(before, self._layouts.all(), now):
+            accumulator.table(table)
+        attributes = attributes_of(self._session.target, self._label, learnt)
+        if attributes != self._asset:
+            self._asset = attributes
+            accumulator.asset(asset_of(self._session.target, attributes, now))
+
+    async def _read(self, accumulator: Accumulator) -> list[Value]:
+        """All values; learnt anew where rows moved, in smaller requests where these are too big."""
+        moves = 0
+        while True:
+            learnt = self._learnt
+            if learnt is None:
+                raise Faulty(f"{self.instance}: nothing was learnt")
+            plan = self._plan = self._shared.plans.get(learnt.shape, self._fit.size)
+            try:
+                values = await self._reading.read(plan, self._check)
+                self._check_rows(learnt, values)
+            except Moved:
+                moves += 1
+                if moves > MOST_MOVES:
+                    raise Faulty(f"{self.instance}: its rows change while they are read") from None
+                await self._learn(accumulator)
+            except (TooMuch, Unanswered) as error:
+                await self._smaller(error)
+            else:
+                self._fit.answered(self._reading.largest)
+                return values
+
+    async def _smaller(self, error: Exception) -> None:
+        if isinstance(error, Unanswered):
+            if self._fit.size == 1:
+                raise error
+            await self._session.ask(GET, PROBE)
+        if not self._fit.shrink():
+            raise Faulty(f"{self.instance} finds a request for one object too big")
+        self._shared.tally.shrunk += 1
+
+    def _check(self, scalars: Sequence[Value]) -> None:
+        learnt = self._learnt
+        if learnt is None:
+            return
+        now = self._shared.clock.monotonic()
+        moved = False
+        for item, value in zip(learnt.shape.scalars, scalars, strict=True):
+            if value is None:
+                continue
+            if item is mibs.SYS_UPTIME:
+                if self._uptime.restarted(int(value), now):
+                    self._restart()
+                    moved = True
+            elif value != learnt.scalars[item.name]:
+                moved = moved or item is mibs.IF_NUMBER or now >= self._moves_from
+        if moved:
+            raise Moved
+
+    def _restart(self) -> None:
+        self._shared.tally.restarts += 1
+        self._epochs = [epoch + 1 for epoch in self._epochs]
+
+    def _check_rows(self, learnt: Learnt, values: Sequence[Value]) -> None:
+        """Look for vanished rows: the first column (ifAdminStatus, where there is one) has no value."""
+        shape = learnt.shape
+        width = len(shape.columns)
+        if not width or self._shared.clock.monotonic() < self._moves_from:
+            return
+        stop = shape.grid + width * len(shape.rows)
+        gone = (line for line, value in enumerate(values[shape.grid : stop : width]) if value is None)
+        if any(line * width not in shape.missing for line in gone):
+            raise Moved
+
+    def _hand_on(self, accumulator: Accumulator, values: Sequence[Value], seconds: float, requests: int) -> None:
+        learnt = self._learnt
+        if learnt is None or self._layouts is None:
+            return
+        if self._label != self.label:
+            self._lay_out(accumulator, learnt, self._layouts)
+        layouts, now = self._layouts, self._shared.clock.now()
+        scalars = dict(zip((item.name for item in learnt.shape.scalars), values, strict=False))
+        up = (1, scalars.get("sysUpTime"), scalars.get("ifNumber"), seconds, requests)
+        accumulator.table(Table(layouts.system, now, [(value,) for value in up]))
+        if layouts.interface is not None:
+            self._note_discontinuities(learnt, values)
+            accumulator.table(interface_table(layouts.interface, learnt, values, now, self._epochs))
+        for group in layouts.sensors:
+            accumulator.table(sensor_table(group, values, now))
+
+    def _note_discontinuities(self, learnt: Learnt, values: Sequence[Value]) -> None:
+        """Begin a new epoch for interfaces whose ifCounterDiscontinuityTime is another than at the poll before."""
+        shape = learnt.shape
+        width = len(shape.columns)
+        if shape.columns[-1] is not mibs.IF_DISCONTINUITY:
+            return
+        stop = shape.grid + width * len(shape.rows)
+        before, now = self._discontinuities, values[shape.grid + width - 1 : stop : width]
+        self._discontinuities = now
+        if now != before and len(now) == len(before):
+            self._epochs = [
+                epoch + (old is not None and new is not None and old != new)
+                for epoch, old, new in zip(self._epochs, before, now, strict=True)
+            ]

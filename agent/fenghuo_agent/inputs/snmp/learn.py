@@ -1,0 +1,197 @@
+"""Learning what a device has: one walk for rows, names and columns, so that polls need only GETs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from fenghuo.model import Value
+from fenghuo_agent.inputs.snmp import ber, mibs
+from fenghuo_agent.inputs.snmp.ber import ABSENT, Malformed, Oid, Varbind
+from fenghuo_agent.inputs.snmp.errors import Faulty
+from fenghuo_agent.inputs.snmp.message import GET, GET_BULK, GET_NEXT, NO_ERROR
+from fenghuo_agent.inputs.snmp.mibs import Object
+from fenghuo_agent.inputs.snmp.plan import Shape
+from fenghuo_agent.inputs.snmp.session import Session
+from fenghuo_agent.inputs.snmp.walk import Limits, Walked, Walker
+
+MAX_LABEL = 255
+PHYSICAL_LOOKED_AT = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Sensor:
+    """One ENTITY-SENSOR-MIB sensor: its entPhysicalIndex and name, the field it becomes, and its power of ten."""
+
+    index: int
+    name: str
+    field: str
+    exponent: int
+    factor: float = 1.0
+
+    def value(self, raw: Value, status: Value) -> Value:
+        """The measurement in the field's unit; None where the device says that it has none now (RFC 3433)."""
+        if raw is None or status not in (mibs.SENSOR_OK, None) or abs(raw) >= mibs.SENSOR_OVERFLOW:
+            return None
+        if self.field == "sensor_state":
+            return 1 if raw == 1 else 0
+        scaled = raw * 10**self.exponent if self.exponent >= 0 else raw / 10**-self.exponent
+        return scaled * self.factor if self.factor != 1.0 else scaled
+
+
+@dataclass(frozen=True, slots=True)
+class Learnt:
+    """What a device has. `facts` are its describing texts; `rows` are the interfaces' labels by column of labels."""
+
+    facts: dict[str, str]
+    scalars: dict[str, int]
+    shape: Shape
+    row_labels: dict[str, list[str]]
+    sensors: tuple[Sensor, ...]
+    faults: tuple[str, ...] = field(default=())
+
+
+async def learn(session: Session, limits: Limits) -> Learnt:
+    """Read a device's facts and rows. Raises `SnmpError` where it does not answer."""
+    facts = await get_present(session, [(item, mibs.SCALAR) for item in mibs.FACTS])
+    walker = Walker(session, limits)
+    ports = await walker.walk((*mibs.IF_LABELS, *mibs.IF_COLUMNS, mibs.IF_DISCONTINUITY))
+    rows = _rows(ports)
+    slow = [row for row in rows if (row,) not in ports.columns[mibs.IF_HIGH_CAPACITY[0]]]
+    fallback = await walker.walk(mibs.IF_FALLBACK) if slow else Walked()
+    columns, missing = _grid(rows, ports, fallback, frozenset(slow))
+    sensors, sensor_faults = await _sensors(walker)
+    texts = {item.name: _text(varbind) for (item, _), varbind in facts.items()}
+    texts |= await _chassis(session)
+    numbers = {
+        item.name: value
+        for item in mibs.WATCHED
+        if (found := facts.get((item, mibs.SCALAR))) and (value := ber.number(found.tag, found.value)) is not None
+    }
+    shape = Shape(
+        scalars=tuple(item for item in mibs.WATCHED if item.name in numbers),
+        columns=columns,
+        rows=tuple(rows),
+        missing=missing,
+        sensors=tuple(sensor.index for sensor in sensors),
+    )
+    faults = (*ports.faults, *fallback.faults, *sensor_faults)
+    return Learnt(
+        {name: text for name, text in texts.items() if text}, numbers, shape, _labels(rows, ports), sensors, faults
+    )
+
+
+async def get_present(session: Session, wanted: Sequence[tuple[Object, Oid]]) -> dict[tuple[Object, Oid], Varbind]:
+    """Those of a few objects that the device has; works where v1 refuses a whole request for one of them."""
+    left = list(wanted)
+    while left:
+        body = b"".join(ber.tlv(ber.SEQUENCE, item.instance(index) + b"\x05\x00") for item, index in left)
+        pdu = await session.ask(GET, body)
+        if pdu.status == NO_ERROR:
+            try:
+                found = {varbind.name: varbind for varbind in ber.varbinds(pdu.varbinds) if varbind.tag not in ABSENT}
+            except Malformed as reason:
+                raise Faulty(f"{session.target.instance} answers with {reason}") from None
+            names = {(item, index): item.instance(index)[2:] for item, index in left}
+            return {key: found[name] for key, name in names.items() if name in found}
+        if 0 < pdu.index <= len(left):
+            del left[pdu.index - 1]
+        else:
+            left = left[: len(left) // 2]
+    return {}
+
+
+def _rows(ports: Walked) -> list[int]:
+    indexes = set(ports.columns[mibs.IF_DESCR]) | set(ports.columns[mibs.IF_OPER_STATUS])
+    return sorted(index[0] for index in indexes if len(index) == 1)
+
+
+def _grid(
+    rows: list[int], ports: Walked, fallback: Walked, slow: frozenset[int]
+) -> tuple[tuple[Object, ...], frozenset[int]]:
+    """Columns that any row has, and the places in the grid that are empty."""
+    present: list[tuple[Object, frozenset[int]]] = []
+    for item in (*mibs.IF_COLUMNS, *mibs.IF_FALLBACK, mibs.IF_DISCONTINUITY):
+        found = ports.columns.get(item) or fallback.columns.get(item) or {}
+        there = frozenset(index[0] for index, varbind in found.items() if len(index) == 1 and varbind.tag not in ABSENT)
+        there &= slow if item in mibs.IF_FALLBACK else frozenset(rows)
+        if there:
+            present.append((item, there))
+    missing = frozenset(
+        line * len(present) + place
+        for line, row in enumerate(rows)
+        for place, (_, there) in enumerate(present)
+        if row not in there
+    )
+    return tuple(item for item, _ in present), missing
+
+
+def _labels(rows: list[int], ports: Walked) -> dict[str, list[str]]:
+    labels = {"ifIndex": [str(row) for row in rows]}
+    for item in mibs.IF_LABELS:
+        found = ports.columns[item]
+        labels[item.name] = [_text(found.get((row,))) for row in rows]
+    return labels
+
+
+async def _sensors(walker: Walker) -> tuple[tuple[Sensor, ...], list[str]]:
+    walked = await walker.walk((mibs.SENSOR_TYPE, mibs.SENSOR_SCALE, mibs.SENSOR_PRECISION))
+    kinds = _numbers(walked, mibs.SENSOR_TYPE)
+    if not kinds:
+        return (), walked.faults
+    names = await walker.walk((mibs.PHYSICAL_NAME,))
+    scales, precisions = _numbers(walked, mibs.SENSOR_SCALE), _numbers(walked, mibs.SENSOR_PRECISION)
+    sensors: list[Sensor] = []
+    for index, kind in sorted(kinds.items()):
+        name = mibs.SENSOR_FIELDS.get(kind)
+        scale, precision = scales.get(index, mibs.SCALE_UNITS), precisions.get(index, 0)
+        if name is None or not 1 <= scale <= 17 or not -8 <= precision <= 9:
+            continue
+        label = _text(names.columns[mibs.PHYSICAL_NAME].get((index,)))
+        exponent = 3 * (scale - mibs.SCALE_UNITS) - max(precision, 0)
+        sensors.append(Sensor(index, label, name, exponent, mibs.SENSOR_FACTORS.get(kind, 1.0)))
+    return tuple(sensors), walked.faults + names.faults
+
+
+async def _chassis(session: Session) -> dict[str, str]:
+    """Model, serial number and versions of the first chassis (ENTITY-MIB), by two requests."""
+    first = ber.tlv(ber.SEQUENCE, ber.oid(mibs.PHYSICAL_CLASS.oid) + b"\x05\x00")
+    if session.envelope.bulk:
+        pdu = await session.ask(GET_BULK, first, 0, PHYSICAL_LOOKED_AT)
+    else:
+        pdu = await session.ask(GET_NEXT, first)
+    try:
+        found = [(ber.arcs(varbind.name), varbind) for varbind in ber.varbinds(pdu.varbinds)]
+    except Malformed:
+        return {}
+    size = len(mibs.PHYSICAL_CLASS.oid)
+    classes = {
+        name[size:]: ber.number(*varbind[1:]) for name, varbind in found if name[:size] == mibs.PHYSICAL_CLASS.oid
+    }
+    if pdu.status != NO_ERROR or not classes:
+        return {}
+    index = next((index for index, kind in classes.items() if kind == mibs.CHASSIS), next(iter(classes)))
+    facts = await get_present(session, [(item, index) for item in mibs.PHYSICAL_FACTS])
+    return {item.name: _text(varbind) for (item, _), varbind in facts.items()}
+
+
+def _numbers(walked: Walked, item: Object) -> dict[int, int]:
+    return {
+        index[0]: number
+        for index, varbind in walked.columns[item].items()
+        if len(index) == 1 and (number := ber.number(varbind.tag, varbind.value)) is not None
+    }
+
+
+def _text(varbind: Varbind | None) -> str:
+    if varbind is None:
+        return ""
+    if varbind.tag == ber.OCTETS:
+        return ber.text(varbind.value)[:MAX_LABEL]
+    if varbind.tag == ber.OID:
+        try:
+            return ".".join(map(str, ber.arcs(varbind.value)))
+        except Malformed:
+            return ""
+    number = ber.number(varbind.tag, varbind.value)
+    return "" if number is None else str(number)

@@ -1,0 +1,112 @@
+"""SNMP messages: requests and answers (RFC 3416), in the community envelope of v1 and v2c (RFC 1157, RFC 1901)."""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Protocol
+
+from fenghuo_agent.inputs.snmp import ber
+from fenghuo_agent.inputs.snmp.ber import Malformed
+
+GET = 0xA0
+GET_NEXT = 0xA1
+RESPONSE = 0xA2
+GET_BULK = 0xA5
+REPORT = 0xA8
+
+NO_ERROR = 0
+TOO_BIG = 1
+NO_SUCH_NAME = 2
+GEN_ERR = 5
+ERROR_NAMES = (
+    "noError", "tooBig", "noSuchName", "badValue", "readOnly", "genErr", "noAccess", "wrongType", "wrongLength",
+    "wrongEncoding", "wrongValue", "noCreation", "inconsistentValue", "resourceUnavailable", "commitFailed",
+    "undoFailed", "authorizationError", "notWritable", "inconsistentName",
+)  # fmt: skip
+
+
+class Pdu(NamedTuple):
+    """A protocol data unit of an answer; `varbinds` is the content of its variable-bindings list."""
+
+    kind: int
+    request_id: int
+    status: int
+    index: int
+    varbinds: bytes
+
+
+class Foreign(Malformed):
+    """A valid message that is no answer to what was asked: of another request, community, engine or user."""
+
+
+class Envelope(Protocol):
+    """How requests are wrapped and answers unwrapped: by community or by user."""
+
+    @property
+    def bulk(self) -> bool:
+        """Whether the version knows GETBULK and exceptions in place of values (all but v1)."""
+        ...
+
+    def wrap(self, pdu: bytes, request_id: int) -> bytes:
+        """The datagram to send."""
+        ...
+
+    def unwrap(self, datagram: bytes, request_id: int) -> Pdu:
+        """The answer in a datagram. Raises `Malformed`, or `Foreign` for what answers another question."""
+        ...
+
+
+def request(kind: int, request_id: int, varbinds: bytes, first: int = 0, second: int = 0) -> bytes:
+    """A request; `first` and `second` are 0, or non-repeaters and max-repetitions of a GETBULK."""
+    if first == second == 0:
+        fields = b"\x02\x01\x00\x02\x01\x00"
+    else:
+        fields = ber.integer(first) + ber.integer(second)
+    return ber.tlv(kind, ber.integer(request_id) + fields + ber.tlv(ber.SEQUENCE, varbinds))
+
+
+def pdu_at(data: bytes, at: int, end: int) -> Pdu:
+    """The protocol data unit that fills `data[at:end]`."""
+    kind, start, stop = ber.header(data, at, end)
+    if kind not in (RESPONSE, REPORT):
+        raise Malformed(f"a message of kind {kind:#04x} where an answer belongs")
+    request_id, at = ber.read_integer(data, start, stop)
+    status, at = ber.read_integer(data, at, stop)
+    index, at = ber.read_integer(data, at, stop)
+    first, last = ber.inside(data, at, stop, ber.SEQUENCE)
+    if last != stop or stop != end:
+        raise Malformed("octets after the end of the message")
+    return Pdu(kind, request_id, status, index, data[first:last])
+
+
+class Community:
+    """Version 1 or 2c."""
+
+    __slots__ = ("_head", "bulk")
+
+    def __init__(self, community: str, *, version: int) -> None:
+        self.bulk = version > 1
+        self._head = ber.integer(version - 1) + ber.tlv(ber.OCTETS, community.encode())
+
+    def wrap(self, pdu: bytes, request_id: int) -> bytes:  # noqa: ARG002 — the id stands within the PDU; v3 needs it
+        """The datagram to send."""
+        return ber.tlv(ber.SEQUENCE, self._head + pdu)
+
+    def unwrap(self, datagram: bytes, request_id: int) -> Pdu:
+        """The answer in a datagram. Raises `Malformed`, or `Foreign` for what answers another question."""
+        size = len(datagram)
+        start, stop = ber.inside(datagram, 0, size, ber.SEQUENCE)
+        if stop != size:
+            raise Malformed("octets after the end of the message")
+        at = start + len(self._head)
+        if datagram[start:at] != self._head:
+            raise self._why(datagram, start, stop)
+        pdu = pdu_at(datagram, at, stop)
+        if pdu.request_id != request_id or pdu.kind != RESPONSE:
+            raise Foreign("the answer to another question")
+        return pdu
+
+    @staticmethod
+    def _why(datagram: bytes, start: int, stop: int) -> Malformed:
+        _, at = ber.read_integer(datagram, start, stop)
+        ber.read_octets(datagram, at, stop)
+        return Foreign("another version or community")

@@ -1,0 +1,180 @@
+"""What is asked of a device at every poll, made once and shared by all devices that look the same."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import NamedTuple
+from weakref import WeakValueDictionary
+
+from fenghuo_agent.inputs.snmp import ber
+from fenghuo_agent.inputs.snmp.ber import COUNTER64, INTEGER
+from fenghuo_agent.inputs.snmp.mibs import SCALAR, SENSOR_STATUS, SENSOR_VALUE, Object
+
+STEPS = (
+    1,
+    2,
+    4,
+    8,
+    12,
+    16,
+    20,
+    24,
+    28,
+    32,
+    36,
+    40,
+    44,
+    48,
+    52,
+    56,
+    60,
+    64,
+    68,
+    72,
+    76,
+    80,
+    84,
+    96,
+    112,
+    128,
+    160,
+    192,
+    224,
+    256,
+)
+"""The numbers of objects in a request: steps, so that alike devices share their plans."""
+ENVELOPE_SIZE = 80
+VARBIND_OVERHEAD = 8
+
+
+class Shape(NamedTuple):
+    """What a device has: its answers are the scalars, then the interfaces row by row, then two values a sensor.
+
+    `missing` holds the places in the grid of rows × columns that the device does not have.
+    """
+
+    scalars: tuple[Object, ...]
+    columns: tuple[Object, ...]
+    rows: tuple[int, ...]
+    missing: frozenset[int]
+    sensors: tuple[int, ...]
+
+    @property
+    def grid(self) -> int:
+        """Where the interfaces start."""
+        return len(self.scalars)
+
+    @property
+    def size(self) -> int:
+        """How many values there are, those that the device does not have included."""
+        return self.grid + len(self.rows) * len(self.columns) + 2 * len(self.sensors)
+
+    def objects(self) -> Iterator[tuple[Object, tuple[int, ...]] | None]:
+        """Object and index of each value in order; None for those that the device does not have."""
+        for scalar in self.scalars:
+            yield scalar, SCALAR
+        place = 0
+        for row in self.rows:
+            for column in self.columns:
+                yield None if place in self.missing else (column, (row,))
+                place += 1
+        for sensor in self.sensors:
+            yield SENSOR_VALUE, (sensor,)
+            yield SENSOR_STATUS, (sensor,)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Chunk:
+    """One request: its encoded variable bindings, and for each the name, the tag of its type and how long it may be.
+
+    A value longer than `widths` says, or of another tag, is looked at with more care; `integers` are the places of signed
+    ones.
+    """
+
+    names: tuple[bytes, ...]
+    tags: bytes
+    widths: bytes
+    integers: tuple[int, ...]
+    body: bytes
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """All requests of one poll. `places` says which value each answer is, None where it is simply the next."""
+
+    shape: Shape
+    chunks: tuple[Chunk, ...]
+    places: tuple[int, ...] | None
+
+
+def _chunk(objects: list[tuple[Object, tuple[int, ...]]]) -> Chunk:
+    names = tuple(item.instance(index) for item, index in objects)
+    tags = bytes(item.tag for item, _ in objects)
+    return Chunk(
+        names=names,
+        tags=tags,
+        widths=bytes(8 if tag == COUNTER64 else 1 if tag == INTEGER else 4 for tag in tags),
+        integers=tuple(place for place, tag in enumerate(tags) if tag == INTEGER),
+        body=b"".join(ber.tlv(ber.SEQUENCE, name + b"\x05\x00") for name in names),
+    )
+
+
+@dataclass(slots=True)
+class Plans:
+    """Plans in use, by shape and size of request."""
+
+    _known: WeakValueDictionary[tuple[Shape, int], Plan] = field(
+        default_factory=WeakValueDictionary[tuple[Shape, int], Plan]
+    )
+
+    def get(self, shape: Shape, size: int) -> Plan:
+        """The plan that asks for everything of a shape, `size` objects at a time."""
+        plan = self._known.get((shape, size))
+        if plan is None:
+            plan = _plan(shape, size)
+            self._known[shape, size] = plan
+        return plan
+
+
+def _plan(shape: Shape, size: int) -> Plan:
+    entries = list(shape.objects())
+    there = [(place, entry) for place, entry in enumerate(entries) if entry is not None]
+    chunks = tuple(_chunk([entry for _, entry in there[start : start + size]]) for start in range(0, len(there), size))
+    places = None if len(there) == len(entries) else tuple(place for place, _ in there)
+    return Plan(shape, chunks, places)
+
+
+class Fit:
+    """How many objects one request to a device holds: what its answers' size allows and what it has taken so far."""
+
+    __slots__ = ("_ceiling", "_limit", "_steps", "size")
+
+    def __init__(self, most: int, reply: int) -> None:
+        self._steps = (*(step for step in STEPS if step < most), most)
+        self._limit = reply - ENVELOPE_SIZE
+        self._ceiling = most
+        self.size = max(1, min(most, self._step_below(self._limit // 26)))
+
+    def _step_below(self, size: int) -> int:
+        return max((step for step in self._steps if step <= size), default=1)
+
+    def shrink(self) -> bool:
+        """After tooBig, a cut answer or silence: halve, and stay below until `retry`; False where it is one already."""
+        if self.size == 1:
+            return False
+        self._ceiling = self.size = self._step_below(max(1, self.size // 2))
+        return True
+
+    def retry(self) -> None:
+        """Allow one step more than what the device last took; called now and then."""
+        self._ceiling = next((step for step in self._steps if step > self._ceiling), self._ceiling)
+
+    def answered(self, largest: int) -> None:
+        """Learn from a poll whose largest answer held `largest` octets of variable bindings."""
+        if largest > self._limit:
+            self.size = self._step_below(max(1, self.size * self._limit // largest))
+            return
+        bigger = next((step for step in self._steps if step > self.size), self.size)
+        if bigger <= self._ceiling and largest * bigger <= self._limit * self.size * 0.97:
+            self.size = bigger

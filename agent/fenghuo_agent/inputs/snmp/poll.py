@@ -1,0 +1,141 @@
+"""Reading what is known to be there: GETs whose answers are taken by position, without an object per value."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from fenghuo.model import Value
+from fenghuo_agent.inputs.snmp import ber
+from fenghuo_agent.inputs.snmp.ber import ABSENT, COUNTER32, GAUGE32, INTEGER, TIMETICKS, Malformed, Varbind
+from fenghuo_agent.inputs.snmp.errors import ErrorStatus, Faulty
+from fenghuo_agent.inputs.snmp.message import GET, NO_ERROR, TOO_BIG, Pdu
+from fenghuo_agent.inputs.snmp.plan import Chunk, Plan
+from fenghuo_agent.inputs.snmp.session import Session
+from fenghuo_agent.inputs.snmp.tally import Tally
+
+MAX_DROPPED = 8
+ALIKE = {
+    GAUGE32: frozenset((GAUGE32, INTEGER)),
+    INTEGER: frozenset((INTEGER, GAUGE32)),
+    TIMETICKS: frozenset((TIMETICKS, GAUGE32, COUNTER32)),
+}
+"""Types that devices send in place of the right one without a change of meaning."""
+
+
+class TooMuch(Exception):  # noqa: N818 — the name says what was asked; never leaves this package
+    """The request or its answer was too big: tooBig, or an answer with fewer variable bindings than asked for."""
+
+
+class Reading:
+    """Reads plans from one device."""
+
+    __slots__ = ("_session", "_tally", "largest")
+
+    def __init__(self, session: Session, tally: Tally) -> None:
+        self._session = session
+        self._tally = tally
+        self.largest = 0
+
+    async def read(self, plan: Plan, check: Callable[[Sequence[Value]], None]) -> list[Value]:
+        """One value per place of the plan's shape.
+
+        `check` is called with the scalars as soon as they are read; what it raises ends the poll.
+        Raises `TooMuch`, or `SnmpError` where the device does not answer or answers by an error.
+        """
+        values: list[Value] = []
+        unchecked = len(plan.shape.scalars)
+        self.largest = 0
+        for chunk in plan.chunks:
+            values += await self._chunk(chunk)
+            if unchecked and len(values) >= unchecked:
+                check(values[:unchecked])
+                unchecked = 0
+        self._tally.values += len(values)
+        if plan.places is None:
+            return values
+        result: list[Value] = [None] * plan.shape.size
+        for place, value in zip(plan.places, values, strict=True):
+            result[place] = value
+        return result
+
+    async def _chunk(self, chunk: Chunk) -> list[Value]:
+        pdu = await self._session.ask(GET, chunk.body)
+        if pdu.status != NO_ERROR:
+            return await self._without_culprits(chunk, pdu)
+        size = len(pdu.varbinds)
+        self.largest = max(self.largest, size)
+        return take(chunk, pdu.varbinds, self._tally)
+
+    async def _without_culprits(self, chunk: Chunk, pdu: Pdu) -> list[Value]:
+        """Ask again without what the device names in its errors (a vanished row in v1, genErr); those are absent."""
+        names = list(chunk.names)
+        for _ in range(MAX_DROPPED):
+            if pdu.status == TOO_BIG:
+                raise TooMuch
+            if pdu.status == NO_ERROR:
+                return _carefully(chunk, pdu.varbinds, self._tally, frozenset(chunk.names) - frozenset(names))
+            if not 0 < pdu.index <= len(names):
+                raise ErrorStatus(pdu.status, pdu.index)
+            del names[pdu.index - 1]
+            if not names:
+                self._tally.missing += len(chunk.names)
+                return [None] * len(chunk.names)
+            body = b"".join(ber.tlv(ber.SEQUENCE, name + b"\x05\x00") for name in names)
+            pdu = await self._session.ask(GET, body)
+        raise ErrorStatus(pdu.status, pdu.index)
+
+
+def take(chunk: Chunk, body: bytes, tally: Tally) -> list[Value]:
+    """The values in an answer to `chunk`, None where one is absent or of a wrong type (and counted).
+
+    Raises `TooMuch` where the answer is cut short, `Faulty` where it is no list of variable bindings.
+    """
+    values: list[Value] = []
+    append, from_bytes = values.append, int.from_bytes
+    at = 0
+    try:
+        for name, tag, width in zip(chunk.names, chunk.tags, chunk.widths, strict=True):
+            there = at + 2 + len(name)
+            size = body[there + 1]
+            stop = there + 2 + size
+            if (
+                body[at + 2 : there] != name
+                or body[there] != tag
+                or not 0 < size <= width
+                or body[at] != ber.SEQUENCE
+                or body[at + 1] != stop - at - 2
+            ):
+                return _carefully(chunk, body, tally)
+            append(from_bytes(body[there + 2 : stop]))
+            at = stop
+    except IndexError:
+        return _carefully(chunk, body, tally)
+    if at != len(body):
+        return _carefully(chunk, body, tally)
+    for place in chunk.integers:
+        if values[place] > 127:  # pyright: ignore[reportOptionalOperand] — no None was appended
+            return _carefully(chunk, body, tally)
+    return values
+
+
+def _carefully(chunk: Chunk, body: bytes, tally: Tally, dropped: frozenset[bytes] = frozenset()) -> list[Value]:
+    """As `take`, for answers with anything unusual in them: another order, exceptions, other types, long forms."""
+    try:
+        found = {ber.tlv(ber.OID, varbind.name): varbind for varbind in ber.varbinds(body)}
+    except Malformed as reason:
+        raise Faulty(f"an answer with {reason}") from None
+    if len(found) < len(chunk.names) - len(dropped):
+        raise TooMuch
+    return [_value(found.get(name), tag, tally) for name, tag in zip(chunk.names, chunk.tags, strict=True)]
+
+
+def _value(varbind: Varbind | None, tag: int, tally: Tally) -> Value:
+    if varbind is None or varbind.tag in ABSENT:
+        tally.missing += 1
+        return None
+    number = ber.number(varbind.tag, varbind.value)
+    right = varbind.tag == tag or varbind.tag in ALIKE.get(tag, ())
+    if number is None or not right or (number < 0 and tag != INTEGER):
+        tally.wrong += 1
+        return None
+    return number

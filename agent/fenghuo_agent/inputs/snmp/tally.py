@@ -1,0 +1,94 @@
+"""What the input counts of itself: plain integers while polling, read by the registry when it is collected."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from prometheus_client import CollectorRegistry, Histogram
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+PREFIX = "fenghuo_agent_snmp"
+
+
+@dataclass(slots=True)
+class Tally:
+    """Counts since the start, and how many sockets are open now."""
+
+    requests: int = 0
+    retries: int = 0
+    timeouts: int = 0
+    reports: int = 0
+    foreign: int = 0
+    malformed: int = 0
+    values: int = 0
+    missing: int = 0
+    wrong: int = 0
+    shrunk: int = 0
+    restarts: int = 0
+    skipped: int = 0
+    sockets: int = 0
+    polls: dict[str, int] = field(default_factory=dict[str, int])
+    walks: dict[str, int] = field(default_factory=dict[str, int])
+    devices: dict[str, int] = field(default_factory=dict[str, int])
+
+    def poll(self, result: str) -> None:
+        """Count a poll by its result: `ok` or an error's kind."""
+        self.polls[result] = self.polls.get(result, 0) + 1
+
+    def walk(self, result: str) -> None:
+        """Count the learning of a device by its result: `ok` or an error's kind."""
+        self.walks[result] = self.walks.get(result, 0) + 1
+
+
+_COUNTERS = {
+    "requests": "Requests sent, retries included.",
+    "retries": "Requests sent again because no answer came.",
+    "timeouts": "Requests that were not answered in time.",
+    "reports": "Version 3 reports received in place of answers.",
+    "values": "Values read.",
+    "shrunk": "Times a device's requests were made smaller.",
+    "restarts": "Device restarts seen.",
+    "skipped": "Polls left out because the one before was not over.",
+}
+
+
+class Metrics(Collector):
+    """`fenghuo_agent_snmp_…`, made from a `Tally` when collected."""
+
+    def __init__(self, tally: Tally, registry: CollectorRegistry) -> None:
+        self._tally = tally
+        self.seconds = Histogram(
+            f"{PREFIX}_poll_seconds",
+            "Time from a poll's first request to its last answer.",
+            buckets=(0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30),
+            registry=registry,
+        )
+        registry.register(self)
+
+    def collect(self) -> Iterator[Metric]:
+        """The metrics of this moment."""
+        tally = self._tally
+        for name, text in _COUNTERS.items():
+            yield CounterMetricFamily(f"{PREFIX}_{name}", text, value=getattr(tally, name))
+        yield GaugeMetricFamily(f"{PREFIX}_open_sockets", "Sockets open now.", value=tally.sockets)
+        yield _labelled("ignored_datagrams", "Datagrams that were no answer.", "reason", {
+            "foreign": tally.foreign, "malformed": tally.malformed,
+        })  # fmt: skip
+        yield _labelled("absent_values", "Values asked for and not read.", "reason", {
+            "missing": tally.missing, "wrong_type": tally.wrong,
+        })  # fmt: skip
+        yield _labelled("polls", "Polls by result.", "result", tally.polls)
+        yield _labelled("walks", "Learnings of a device's rows by result.", "result", tally.walks)
+        gauge = GaugeMetricFamily(f"{PREFIX}_devices", "Devices by state.", labels=["state"])
+        for state, count in tally.devices.items():
+            gauge.add_metric([state], count)
+        yield gauge
+
+
+def _labelled(name: str, text: str, label: str, counts: dict[str, int]) -> Metric:
+    family = CounterMetricFamily(f"{PREFIX}_{name}", text, labels=[label])
+    for value, count in counts.items():
+        family.add_metric([value], count)
+    return family

@@ -1,0 +1,134 @@
+"""Walking columns: GETBULK, or GETNEXT in v1, several columns in one request, with an end to every way of never ending."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from fenghuo_agent.inputs.snmp import ber
+from fenghuo_agent.inputs.snmp.ber import END_OF_MIB_VIEW, Malformed, Oid, Varbind
+from fenghuo_agent.inputs.snmp.errors import ErrorStatus, Faulty, Unanswered
+from fenghuo_agent.inputs.snmp.message import GET_BULK, GET_NEXT, NO_ERROR, NO_SUCH_NAME, TOO_BIG, Pdu
+from fenghuo_agent.inputs.snmp.mibs import Object
+from fenghuo_agent.inputs.snmp.session import Session
+
+COLUMNS_AT_ONCE = 6
+VARBIND_SIZE = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Most repetitions of one GETBULK, most rows of one column, and the answer's size to aim for in octets."""
+
+    repetitions: int
+    rows: int
+    reply: int
+
+
+@dataclass(slots=True)
+class _Column:
+    """How far a column has been walked."""
+
+    object: Object
+    cursor: Oid
+    found: dict[Oid, Varbind] = field(default_factory=dict[Oid, Varbind])
+    done: bool = False
+
+
+@dataclass(slots=True)
+class Walked:
+    """What a walk found, by column and index, and what was wrong with the device's tables."""
+
+    columns: dict[Object, dict[Oid, Varbind]] = field(default_factory=dict[Object, dict[Oid, Varbind]])
+    faults: list[str] = field(default_factory=list[str])
+
+
+class Walker:
+    """Walks columns of one device; a device's faults end a column, not the walk."""
+
+    def __init__(self, session: Session, limits: Limits) -> None:
+        self._session = session
+        self._limits = limits
+        self._repetitions = limits.repetitions
+        self._width = COLUMNS_AT_ONCE
+        self._faults: list[str] = []
+
+    async def walk(self, objects: Sequence[Object]) -> Walked:
+        """All rows of the columns. Raises `SnmpError` where the device does not answer."""
+        columns = [_Column(item, item.oid) for item in objects]
+        while True:
+            open_columns = [column for column in columns if not column.done][: self._width]
+            if not open_columns:
+                break
+            await self._step(open_columns)
+        faults, self._faults = self._faults, []
+        return Walked({column.object: column.found for column in columns}, faults)
+
+    async def _step(self, columns: list[_Column]) -> None:
+        names = b"".join(ber.tlv(ber.SEQUENCE, ber.oid(column.cursor) + b"\x05\x00") for column in columns)
+        try:
+            pdu = await self._ask(names, len(columns))
+        except Unanswered:
+            if not self._shrink():
+                raise
+            return
+        if pdu.status == TOO_BIG and self._shrink():
+            return
+        if pdu.status == NO_SUCH_NAME and 0 < pdu.index <= len(columns):
+            columns[pdu.index - 1].done = True
+            return
+        if pdu.status != NO_ERROR:
+            self._refused(columns, ErrorStatus(pdu.status, pdu.index))
+            return
+        self._take(columns, pdu)
+
+    async def _ask(self, names: bytes, width: int) -> Pdu:
+        if not self._session.envelope.bulk:
+            return await self._session.ask(GET_NEXT, names)
+        fitting = max(1, self._limits.reply // (VARBIND_SIZE * width))
+        return await self._session.ask(GET_BULK, names, 0, min(self._repetitions, fitting))
+
+    def _shrink(self) -> bool:
+        """Ask for less from now on; False where that is not possible."""
+        if self._repetitions > 1 and self._session.envelope.bulk:
+            self._repetitions //= 2
+            return True
+        if self._width > 1:
+            self._width //= 2
+            return True
+        return False
+
+    def _refused(self, columns: list[_Column], error: ErrorStatus) -> None:
+        culprits = columns[error.index - 1 : error.index] if error.index > 0 else columns
+        for column in culprits or columns:
+            self._end(column, str(error))
+
+    def _end(self, column: _Column, why: str) -> None:
+        column.done = True
+        self._faults.append(f"{column.object.name}: {why}")
+
+    def _take(self, columns: list[_Column], pdu: Pdu) -> None:
+        try:
+            found = ber.varbinds(pdu.varbinds)
+            names = [ber.arcs(varbind.name) for varbind in found]
+        except Malformed as reason:
+            raise Faulty(f"{self._session.target.instance}: a walk is answered by {reason}") from None
+        if len(found) < len(columns) and not self._shrink():
+            for column in columns[len(found) :]:
+                self._end(column, "the device leaves it out of its answer")
+        for place, (name, varbind) in enumerate(zip(names, found, strict=True)):
+            column = columns[place % len(columns)]
+            if not column.done:
+                self._advance(column, name, varbind)
+
+    def _advance(self, column: _Column, name: Oid, varbind: Varbind) -> None:
+        prefix = column.object.oid
+        if varbind.tag == END_OF_MIB_VIEW or name[: len(prefix)] != prefix:
+            column.done = True
+        elif name <= column.cursor:
+            self._end(column, f"its rows do not increase after {'.'.join(map(str, column.cursor[len(prefix) :]))}")
+        elif len(column.found) >= self._limits.rows:
+            self._end(column, f"more than {self._limits.rows} rows")
+        else:
+            column.cursor = name
+            column.found[name[len(prefix) :]] = varbind
