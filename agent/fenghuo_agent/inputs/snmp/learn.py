@@ -94,8 +94,8 @@ async def get_present(session: Session, wanted: Sequence[tuple[Object, Oid]]) ->
                 raise Faulty(f"{session.target.instance} answers with {reason}") from None
             names = {(item, index): item.instance(index)[2:] for item, index in left}
             return {key: found[name] for key, name in names.items() if name in found}
-        if 0 < pdu.index <= len(left):
-            del left[pdu.index - 1]
+        if 0 < pdu.culprit <= len(left):
+            del left[pdu.culprit - 1]
         else:
             left = left[: len(left) // 2]
     return {}

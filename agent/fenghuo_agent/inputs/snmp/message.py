@@ -25,12 +25,12 @@ ERROR_NAMES = (
 
 
 class Pdu(NamedTuple):
-    """A protocol data unit of an answer; `varbinds` is the content of its variable-bindings list."""
+    """A protocol data unit of an answer; `culprit` is its error-index (from 1), `varbinds` the content of its variable-bindings list."""
 
     kind: int
     request_id: int
     status: int
-    index: int
+    culprit: int
     varbinds: bytes
 
 
@@ -57,10 +57,8 @@ class Envelope(Protocol):
 
 def request(kind: int, request_id: int, varbinds: bytes, first: int = 0, second: int = 0) -> bytes:
     """A request; `first` and `second` are 0, or non-repeaters and max-repetitions of a GETBULK."""
-    if first == second == 0:
-        fields = b"\x02\x01\x00\x02\x01\x00"
-    else:
-        fields = ber.integer(first) + ber.integer(second)
+    plain = first == second == 0
+    fields = b"\x02\x01\x00\x02\x01\x00" if plain else ber.integer(first) + ber.integer(second)
     return ber.tlv(kind, ber.integer(request_id) + fields + ber.tlv(ber.SEQUENCE, varbinds))
 
 

@@ -74,15 +74,15 @@ class Reading:
                 raise TooMuch
             if pdu.status == NO_ERROR:
                 return _carefully(chunk, pdu.varbinds, self._tally, frozenset(chunk.names) - frozenset(names))
-            if not 0 < pdu.index <= len(names):
-                raise ErrorStatus(pdu.status, pdu.index)
-            del names[pdu.index - 1]
+            if not 0 < pdu.culprit <= len(names):
+                raise ErrorStatus(pdu.status, pdu.culprit)
+            del names[pdu.culprit - 1]
             if not names:
                 self._tally.missing += len(chunk.names)
                 return [None] * len(chunk.names)
             body = b"".join(ber.tlv(ber.SEQUENCE, name + b"\x05\x00") for name in names)
             pdu = await self._session.ask(GET, body)
-        raise ErrorStatus(pdu.status, pdu.index)
+        raise ErrorStatus(pdu.status, pdu.culprit)
 
 
 def take(chunk: Chunk, body: bytes, tally: Tally) -> list[Value]:

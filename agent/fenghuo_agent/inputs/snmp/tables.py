@@ -136,7 +136,7 @@ def _ended(old: Layout, new: Layout | None, time: int) -> Iterable[Table]:
             yield _end(Layout(old.name, old.labels, {}, tuple(fields)), time)
         return
     keys = tuple(old.row_labels)
-    now = set(zip(*(new.row_labels[key] for key in keys), strict=True)) if set(keys) <= set(new.row_labels) else set()
+    now: set[tuple[str, ...]] = set(zip(*(new.row_labels.get(key, ()) for key in keys), strict=True))
     rows = list(zip(*old.row_labels.values(), strict=True))
     for wanted, names in ((False, old.fields), (True, fields)):
         kept = [row for row in rows if (row in now) is wanted]

@@ -74,11 +74,11 @@ class Walker:
             return
         if pdu.status == TOO_BIG and self._shrink():
             return
-        if pdu.status == NO_SUCH_NAME and 0 < pdu.index <= len(columns):
-            columns[pdu.index - 1].done = True
+        if pdu.status == NO_SUCH_NAME and 0 < pdu.culprit <= len(columns):
+            columns[pdu.culprit - 1].done = True
             return
         if pdu.status != NO_ERROR:
-            self._refused(columns, ErrorStatus(pdu.status, pdu.index))
+            self._refused(columns, ErrorStatus(pdu.status, pdu.culprit))
             return
         self._take(columns, pdu)
 
