@@ -61,7 +61,9 @@ def tables_frame(sequence: int, *tables: Table, stream: Stream = Stream.METRICS,
 class MemorySink:
     """Stores in a list; `gate` closed makes writes wait, `plan` holds errors for the next writes, one each."""
 
-    def __init__(self, name: str = "memory", *, required: bool = True, streams: Sequence[Stream] = tuple(Stream)) -> None:
+    def __init__(
+        self, name: str = "memory", *, required: bool = True, streams: Sequence[Stream] = tuple(Stream)
+    ) -> None:
         self.name = name
         self.required = required
         self.streams = streams
@@ -103,7 +105,7 @@ class MemorySink:
 async def until(condition: Callable[[], object], seconds: float = 10) -> None:
     """Wait until the condition holds."""
     async with asyncio.timeout(seconds):
-        while not condition():
+        while not condition():  # noqa: ASYNC110 — what is awaited has no event of its own
             await asyncio.sleep(0.005)
 
 

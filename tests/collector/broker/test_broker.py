@@ -1,0 +1,150 @@
+"""The embedded broker, with the client that agents and collectors use."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import time
+from collections.abc import AsyncIterator
+
+import aiomqtt
+import pytest
+from pydantic import ValidationError
+
+from fenghuo.errors import Retryable
+from fenghuo_collector.broker import EmbeddedBroker, EmbeddedBrokerConfig
+
+
+@contextlib.asynccontextmanager
+async def broker(**options) -> AsyncIterator[EmbeddedBroker]:
+    config = EmbeddedBrokerConfig.model_validate({"listen": "127.0.0.1:0", **options})
+    found = EmbeddedBroker(config)
+    await found.start()
+    try:
+        yield found
+    finally:
+        await found.stop()
+
+
+def client(embedded: EmbeddedBroker, **options) -> aiomqtt.Client:
+    return aiomqtt.Client("127.0.0.1", embedded.port, timeout=5, **options)
+
+
+async def first(connection: aiomqtt.Client) -> aiomqtt.Message:
+    async with asyncio.timeout(5):
+        return await anext(connection.messages)
+
+
+async def test_when_a_message_has_a_megabyte_it_arrives_whole():
+    payload = os.urandom(2**20)
+    async with broker() as embedded, client(embedded) as reader, client(embedded) as writer:
+        await reader.subscribe("a/b", qos=1)
+        await writer.publish("a/b", payload, qos=1)
+        assert (await first(reader)).payload == payload
+
+
+async def test_when_a_client_announces_a_packet_beyond_the_bound_it_is_cut_off_and_others_go_on():
+    async with broker(max_packet=100_000) as embedded, client(embedded) as reader, client(embedded) as good:
+        await reader.subscribe("a/b", qos=1)
+        with pytest.raises(aiomqtt.MqttError):
+            async with client(embedded) as bad:
+                bad._client.publish("a/b", bytes(200_000), qos=1)
+                await first(bad)
+        await good.publish("a/b", b"good", qos=1)
+        assert (await first(reader)).payload == b"good"
+
+
+async def test_when_a_client_vanishes_its_will_is_published_and_retained():
+    will = aiomqtt.Will("a/status", b"offline", qos=1, retain=True)
+    async with broker() as embedded, client(embedded) as reader:
+        await reader.subscribe("a/status", qos=1)
+        with contextlib.suppress(aiomqtt.MqttError):
+            async with client(embedded, will=will) as lost:
+                lost._client.socket().shutdown(2)
+        assert (await first(reader)).payload == b"offline"
+        async with client(embedded) as late:
+            await late.subscribe("a/status", qos=1)
+            message = await first(late)
+    assert (message.payload, message.retain) == (b"offline", True)
+
+
+async def test_when_a_client_connects_it_gets_no_retained_message_that_it_did_not_ask_for():
+    async with broker() as embedded, client(embedded) as collector, client(embedded) as agent:
+        await agent.publish("a/one/status", b"online", qos=1, retain=True)
+        await collector.subscribe("a/+/status", qos=1)
+        await first(collector)
+        async with client(embedded) as other:
+            await other.subscribe("a/two/ack", qos=1)
+            await collector.publish("a/two/ack", b"for you", qos=1)
+            assert (await first(other)).payload == b"for you"
+
+
+async def test_when_a_client_speaks_mqtt_5_it_is_told_that_the_version_is_not_supported():
+    async with broker() as embedded:
+        with pytest.raises(aiomqtt.MqttError, match="Unsupported protocol version"):
+            async with client(embedded, protocol=aiomqtt.ProtocolVersion.V5):
+                pass
+
+
+USERS = [
+    {"name": "collector", "password": "c-secret"},
+    {"name": "gw1", "password": "g-secret", "agent": "bj/zgc/gw1"},
+]
+
+
+@pytest.mark.parametrize("credentials", [{}, {"username": "gw1", "password": "wrong"}, {"username": "nobody"}])
+async def test_when_users_are_named_others_do_not_come_in(credentials):
+    async with broker(users=USERS) as embedded:
+        with pytest.raises(aiomqtt.MqttError):
+            async with client(embedded, **credentials):
+                pass
+
+
+async def test_when_a_user_is_an_agent_it_speaks_and_hears_on_its_own_topics_only():
+    async with (
+        broker(users=USERS) as embedded,
+        client(embedded, username="collector", password="c-secret") as collector,
+        client(embedded, username="gw1", password="g-secret") as agent,
+    ):
+        await collector.subscribe("fenghuo/1/#", qos=1)
+        await agent.publish("fenghuo/1/bj/zgc/gw2/events", b"forged", qos=1)
+        await agent.publish("fenghuo/1/bj/zgc/gw1/events", b"own", qos=1)
+        assert (await first(collector)).payload == b"own"
+        codes = await agent.subscribe([("fenghuo/1/#", 1), ("fenghuo/1/bj/zgc/gw1/ack", 1)])
+        assert [code if isinstance(code, int) else code.value for code in codes] == [0x80, 1]
+
+
+def test_when_the_address_is_open_to_others_users_must_be_named():
+    with pytest.raises(ValidationError, match="users must be named"):
+        EmbeddedBrokerConfig(listen="0.0.0.0:1883")
+    assert EmbeddedBrokerConfig.model_validate({"listen": "0.0.0.0:1883", "users": USERS}).users
+
+
+async def test_when_the_port_is_taken_the_error_says_so():
+    async with broker() as embedded:
+        second = EmbeddedBroker(EmbeddedBrokerConfig(listen=f"127.0.0.1:{embedded.port}"))
+        with pytest.raises(Retryable, match="cannot listen"):
+            await second.start()
+
+
+async def test_when_clients_are_connected_it_still_ends_in_under_a_second():
+    async with contextlib.AsyncExitStack() as stack:
+        embedded = EmbeddedBroker(EmbeddedBrokerConfig(listen="127.0.0.1:0"))
+        await embedded.start()
+        for _ in range(20):
+            connection = await stack.enter_async_context(client(embedded))
+            await connection.subscribe("a/#", qos=1)
+        started = time.monotonic()
+        await embedded.stop()
+        assert time.monotonic() - started < 1
+        stack.pop_all()
+
+
+async def test_when_a_client_says_nothing_it_is_cut_off():
+    async with broker(connect_timeout=0.1) as embedded:
+        reader, writer = await asyncio.open_connection("127.0.0.1", embedded.port)
+        async with asyncio.timeout(5):
+            with contextlib.suppress(ConnectionError):
+                assert await reader.read() == b""
+        writer.close()
