@@ -1,0 +1,9 @@
+"""Rules: their files, and the engine that judges readings by them. See docs/explanation/rules.md."""
+
+from __future__ import annotations
+
+from fenghuo.rules.engine import Engine
+from fenghuo.rules.load import load_rules, read_rules
+from fenghuo.rules.rule import Inapplicable, Rule, RuleSet
+
+__all__ = ["Engine", "Inapplicable", "Rule", "RuleSet", "load_rules", "read_rules"]

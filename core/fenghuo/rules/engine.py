@@ -1,0 +1,527 @@
+"""The rule engine: tables in, alert steps out, in event time."""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import logging
+from collections import Counter
+from collections.abc import Sequence
+from weakref import WeakKeyDictionary
+
+from fenghuo.clock import Clock
+from fenghuo.model import Alert, Layout, Level, Table
+from fenghuo.rules import lifecycle, snapshot
+from fenghuo.rules.columns import Column, Frame
+from fenghuo.rules.lifecycle import Group, Key, Lapse, Step, deadline, hear, lapse
+from fenghuo.rules.memory import Memory
+from fenghuo.rules.plan import (
+    Index,
+    Lane,
+    Plan,
+    RuleState,
+    Source,
+    SourceKey,
+    Track,
+    Watch,
+    label_key,
+    labels_of,
+    make_lanes,
+    row_key,
+)
+from fenghuo.rules.rule import RuleSet
+from fenghuo.rules.telling import Telling, fingerprint
+
+log = logging.getLogger(__name__)
+
+MAX_SOURCES = 50_000
+MAX_HELD = 20_000
+"""Tables held back for rules with `lateness`."""
+RATE_GAP_MS = 900_000
+SUPPRESSED_AGAIN_MS = 10_000
+
+
+class Engine:
+    """Judges tables by rules.
+
+    `agent` is the agent whose tables these are, where `process` does not say it; it is part of every fingerprint.
+    `rate_gap_ms`: over a longer silence of a counter no rate is taken.
+    Not for use from several threads. Counts: `states` (by rule), `held_dropped`, `sources_evicted`.
+    """
+
+    def __init__(self, rules: RuleSet, *, clock: Clock, agent: str = "", rate_gap_ms: int = RATE_GAP_MS) -> None:
+        self.rules = rules
+        self.states: tuple[RuleState, ...] = tuple(RuleState(rule, number) for number, rule in enumerate(rules.rules))
+        self.held_dropped = 0
+        self.sources_evicted = 0
+        self.clock = clock
+        self._agent = agent
+        self._rate_gap = rate_gap_ms
+        self._index = Index(self.states)
+        self._plans: dict[str, WeakKeyDictionary[Layout, Plan]] = {}
+        self._sources: dict[SourceKey, Source] = {}
+        self._timers: list[tuple[int, int, Track, Group | None]] = []
+        self._held: list[tuple[int, int, int, Lane, Table, Source]] = []
+        self._number = itertools.count()
+        self._now = 0
+        self._told: list[Alert] = []
+        self._connect_suppressors()
+
+    def _connect_suppressors(self) -> None:
+        by_name = {state.rule.name: state for state in self.states}
+        for state in self.states:
+            suppression = state.rule.section.suppress_if
+            if suppression is None:
+                continue
+            labels = tuple(suppression.by)
+            for name in suppression.rules:
+                if name in by_name:
+                    state.suppressors.append((labels, by_name[name]))
+                    by_name[name].busy.setdefault(labels, Counter())
+
+    # Tables
+
+    def process(self, table: Table, agent: str | None = None) -> list[Alert]:
+        """Judge one table; the alert steps that follow from it, in order."""
+        plan = self._plan(table.layout, self._agent if agent is None else agent)
+        if plan.lanes:
+            plan.source.heard = max(plan.source.heard, table.time)
+            for lane in plan.lanes:
+                if lane.lateness and not table.ended:
+                    self._hold(lane, table, plan.source)
+                else:
+                    self._judge(lane, table)
+        return self._take_told()
+
+    def _take_told(self) -> list[Alert]:
+        told, self._told = self._told, []
+        return told
+
+    def _plan(self, layout: Layout, agent: str) -> Plan:
+        plans = self._plans.get(agent)
+        if plans is None:
+            plans = self._plans[agent] = WeakKeyDictionary()
+        plan = plans.get(layout)
+        if plan is None:
+            plan = plans[layout] = self._make_plan(layout, agent)
+        return plan
+
+    def _make_plan(self, layout: Layout, agent: str) -> Plan:
+        key = (agent, layout.name, tuple(sorted(layout.labels.items())))
+        candidates = self._index.candidates(layout) if layout.height else []
+        if not candidates:
+            return Plan(Source(key), [])
+        source = self._source(key)
+        return Plan(source, make_lanes(layout, source, candidates))
+
+    def _source(self, key: SourceKey) -> Source:
+        source = self._sources.get(key)
+        if source is None:
+            if len(self._sources) >= MAX_SOURCES:
+                self._evict_sources()
+            source = self._sources[key] = Source(key)
+        return source
+
+    def _evict_sources(self) -> None:
+        """Forget the sixteenth of the sources that was not heard of for longest and has nothing pending or firing."""
+        idle = [
+            source
+            for source in self._sources.values()
+            if not any(track.groups for state in self.states if (track := state.tracks.get(source.key)))
+        ]
+        idle.sort(key=lambda source: source.heard)
+        for source in idle[: max(1, MAX_SOURCES // 16)]:
+            del self._sources[source.key]
+            source.memories.clear()
+            for state in self.states:
+                state.tracks.pop(source.key, None)
+            self.sources_evicted += 1
+        self._plans.clear()
+
+    def _hold(self, lane: Lane, table: Table, source: Source) -> None:
+        if len(self._held) >= MAX_HELD:
+            self.held_dropped += 1
+            return
+        heapq.heappush(self._held, (table.time + lane.lateness, table.time, next(self._number), lane, table, source))
+
+    def _judge(self, lane: Lane, table: Table) -> None:
+        layout = table.layout
+        if table.ended:
+            self._end(lane, table)
+            return
+        rates: dict[str, Column] = {}
+
+        def rate(name: str) -> Column:
+            found = rates.get(name)
+            if found is None:
+                found = rates[name] = self._rates(lane, table, name)
+            return found
+
+        for _, memory, bits in lane.memories:
+            if memory.layout is not layout:
+                memory.adopt(layout, bits)
+        frame = Frame(table.columns, layout.height, rate)
+        for watch in lane.watches:
+            self._watch(watch, frame, table)
+        lane.take(table)
+        for watch in lane.watches:
+            if watch.state.rule.body.silence is not None and not watch.track.silence_queued:
+                self._queue_silence(watch.track, table.time)
+
+    def _rates(self, lane: Lane, table: Table, name: str) -> Column:
+        position, memory = lane.by_field[name]
+        return memory.rates(table, table.columns[position], self._rate_gap)
+
+    def _watch(self, watch: Watch, frame: Frame, table: Table) -> None:
+        track, state, time = watch.track, watch.state, table.time
+        if time <= track.time and (time < track.time or table.layout is track.layout):
+            state.late += 1
+            return
+        track.time = time
+        track.layout = table.layout
+        state.evaluations += 1
+        if watch.version != track.version:
+            watch.bind(table.layout)
+        if watch.active:
+            for group in set(watch.active.values()):
+                self._pass_time(track, group, time)
+            if watch.version != track.version:
+                watch.bind(table.layout)
+        verdicts = watch.judge(frame, time, watch.active)
+        if verdicts and watch.rows is not None:
+            rows = watch.rows
+            verdicts = [verdict for verdict in verdicts if verdict[0] in rows]
+        if verdicts:
+            self._hear_all(watch, frame, table, verdicts)
+
+    def _hear_all(self, watch: Watch, frame: Frame, table: Table, verdicts: Sequence[tuple[int, bool, bool]]) -> None:
+        """Take the verdicts of a table: several rows of one group are on if one is, clear if all are."""
+        if watch.state.rule.section.group_by is None:
+            for row, on, clear in verdicts:
+                self._hear(watch, frame, table, row, on=on, clear=clear, group=watch.active.get(row))
+            return
+        folded: dict[Key, tuple[int, bool, bool]] = {}
+        for row, on, clear in verdicts:
+            key = label_key(labels_of(table.layout, row), watch.state.rule.section.group_by)
+            first = folded.get(key)
+            if first is None:
+                folded[key] = (row, on, clear)
+            else:
+                folded[key] = (row if on and not first[1] else first[0], on or first[1], clear and first[2])
+        for key, (row, on, clear) in folded.items():
+            self._hear(watch, frame, table, row, on=on, clear=clear, group=watch.track.groups.get(key))
+
+    def _hear(
+        self, watch: Watch, frame: Frame, table: Table, row: int, *, on: bool, clear: bool, group: Group | None
+    ) -> None:
+        state, holds, time = watch.state, watch.state.rule.holds, table.time
+        if on:
+            state.matches += 1
+        if group is None:
+            if not on:
+                return
+            labels = labels_of(table.layout, row)
+            group = self._new_group(watch.track, row_key(table.layout, row), labels, time)
+        elif time <= group.heard and not (time == group.heard and on and not group.firing and group.since is None):
+            return
+        level = group.level
+        if on:
+            if state.rule.body.latches and group.latched is None:
+                group.latched = time
+            level = self._level(watch, frame, row)
+        if row < len(frame.value):
+            group.value = frame.value[row]
+        group.values = watch.values_at(frame, row)
+        group.held = False
+        step = hear(group, holds, time, on=on, clear=clear, level=level)
+        self._tell(watch.track, group, step, time)
+        self._settle(watch.track, group)
+
+    def _level(self, watch: Watch, frame: Frame, row: int) -> Level:
+        """The highest level whose condition is true; the lowest one where none is."""
+        found = watch.levels[0][0]
+        for level, condition in watch.levels:
+            if condition is None or condition(frame)[row]:
+                found = level
+        return found
+
+    def _end(self, lane: Lane, table: Table) -> None:
+        """The series of a layout end: what fires for them is resolved, what is known of them forgotten."""
+        for watch in lane.watches:
+            watch.bind(table.layout)
+            for group in set(watch.active.values()):
+                self._resolve(watch.track, group, max(table.time, group.heard), "ended")
+                self._drop(watch.track, group)
+        for _, memory, _ in lane.memories:
+            memory.forget(table.layout)
+
+    # Groups
+
+    def _new_group(self, track: Track, own: Key, labels: dict[str, str], time: int) -> Group:
+        """A group of the row whose own labels are `own`, and all of whose labels are `labels`."""
+        state = track.state
+        if state.groups >= state.rule.section.limits.groups:
+            self._evict(state, time)
+        group_by = state.rule.section.group_by
+        key = own if group_by is None else label_key(labels, group_by)
+        identity = labels if group_by is None else dict(key)
+        group = Group(
+            labels={**labels, **state.rule.section.labels},
+            key=key,
+            fingerprint=fingerprint(state.rule.id, track.source.agent, identity),
+            heard=time,
+        )
+        track.groups[key] = group
+        track.version += 1
+        state.groups += 1
+        return group
+
+    def _drop(self, track: Track, group: Group) -> None:
+        if group.dead:
+            return
+        group.dead = True
+        group.since, group.firing = None, False
+        self._count_busy(track.state, group)
+        track.groups.pop(group.key, None)
+        track.version += 1
+        track.state.groups -= 1
+
+    def _evict(self, state: RuleState, time: int) -> None:
+        """Give up the sixteenth of a rule's groups that was not heard of for longest; first those that do not fire."""
+        every = [
+            (group.firing, group.heard, next(self._number), track, group)
+            for track in state.tracks.values()
+            for group in track.groups.values()
+        ]
+        for _, _, _, track, group in heapq.nsmallest(max(1, len(every) // 16), every):
+            self._resolve(track, group, max(time, group.heard), "evicted")
+            self._drop(track, group)
+            state.evictions += 1
+
+    def _tell(self, track: Track, group: Group, step: Step | None, time: int) -> None:
+        if step is Step.FIRE:
+            if self._is_suppressed(track.state, group):
+                group.held = True
+            else:
+                lifecycle.fired(group, track.state.rule.holds, time)
+                self._say(Telling(track.state.rule, group, time).firing(), track.state)
+        elif step is Step.LEVEL:
+            self._say(Telling(track.state.rule, group, time).firing(), track.state)
+        elif step is Step.RESOLVE:
+            self._resolve(track, group, time, "cleared")
+
+    def _resolve(self, track: Track, group: Group, time: int, reason: str) -> None:
+        if group.firing:
+            self._say(Telling(track.state.rule, group, time).resolved(reason), track.state)
+            lifecycle.resolved(group, track.state.rule.holds, time)
+
+    def _say(self, alert: Alert, state: RuleState) -> None:
+        state.alerts += 1
+        self._told.append(alert)
+
+    def _settle(self, track: Track, group: Group) -> None:
+        """After a change: drop what is quiet, queue the next timer, keep the count for suppressed rules."""
+        if group.is_quiet:
+            self._drop(track, group)
+            return
+        self._count_busy(track.state, group)
+        moment = deadline(group, track.state.rule.holds)
+        if moment is None:
+            return
+        due = moment + track.state.rule.holds.settle
+        if group.held:
+            due = max(due, self._now + SUPPRESSED_AGAIN_MS)
+        if group.queued is None or due < group.queued:
+            group.queued = due
+            heapq.heappush(self._timers, (due, next(self._number), track, group))
+
+    def _count_busy(self, state: RuleState, group: Group) -> None:
+        is_busy = group.firing or group.since is not None
+        if not state.busy or is_busy == group.counted:
+            return
+        group.counted = is_busy
+        for labels, counter in state.busy.items():
+            values = tuple(group.labels.get(label, "") for label in labels)
+            counter[values] += 1 if is_busy else -1
+            if not counter[values]:
+                del counter[values]
+
+    def _is_suppressed(self, state: RuleState, group: Group) -> bool:
+        for labels, other in state.suppressors:
+            values = tuple(group.labels.get(label, "") for label in labels)
+            if "" not in values and values in other.busy[labels]:
+                return True
+        return False
+
+    # Time
+
+    def advance(self, now_ms: int) -> list[Alert]:
+        """Let time pass: hold times, silences, readings held back. Cheap; to be called about once a second."""
+        self._now = max(self._now, now_ms)
+        while self._held and self._held[0][0] <= self._now:
+            _, _, _, lane, table, _ = heapq.heappop(self._held)
+            self._judge(lane, table)
+        while self._timers and self._timers[0][0] <= self._now:
+            _, _, track, group = heapq.heappop(self._timers)
+            if group is None:
+                self._check_silence(track)
+            elif not group.dead:
+                group.queued = None
+                self._pass_time(track, group, self._now)
+                if not group.dead:
+                    self._settle(track, group)
+        return self._take_told()
+
+    def _pass_time(self, track: Track, group: Group, time: int) -> None:
+        """Do what was to happen to a group before `time` without a reading."""
+        holds = track.state.rule.holds
+        while not group.dead:
+            moment = deadline(group, holds)
+            if moment is None or moment + holds.settle > time:
+                return
+            what = lapse(group, holds, moment)
+            if what is Lapse.FIRE and not self._fire_by_timer(track, group, moment):
+                return
+            if what is Lapse.RESOLVE:
+                self._resolve(track, group, moment, "cleared")
+            elif what is Lapse.FORGET:
+                self._forget(track, group, moment)
+            if group.is_quiet:
+                self._drop(track, group)
+
+    def _fire_by_timer(self, track: Track, group: Group, moment: int) -> bool:
+        holds = track.state.rule.holds
+        if group.held:
+            if self._now - group.heard > holds.stale:
+                group.since = None
+                return True
+            moment = max(moment, self._now)
+        self._tell(track, group, Step.FIRE, moment)
+        return group.firing
+
+    def _forget(self, track: Track, group: Group, moment: int) -> None:
+        self._resolve(track, group, moment, "forgotten")
+        self._drop(track, group)
+        for name in track.state.rule.body.remembers:
+            memory = track.source.memories.get((track.state.rule.lateness, name))
+            if memory is not None:
+                memory.drop([key for key in memory.known() if self._belongs(track, group, key)])
+
+    def _belongs(self, track: Track, group: Group, own: Key) -> bool:
+        group_by = track.state.rule.section.group_by
+        if group_by is None:
+            return own == group.key
+        return label_key({**track.source.labels, **dict(own)}, group_by) == group.key
+
+    def _queue_silence(self, track: Track, since: int) -> None:
+        rule = track.state.rule
+        assert rule.body.silence is not None
+        track.silence_queued = True
+        due = since + rule.body.silence + rule.holds.settle
+        heapq.heappush(self._timers, (due, next(self._number), track, None))
+
+    def _check_silence(self, track: Track) -> None:
+        """Fire for the series of a source that are silent; look again when the next may be."""
+        track.silence_queued = False
+        rule = track.state.rule
+        memory = track.source.memories.get((rule.lateness, rule.body.remembers[0]))
+        if memory is None or rule.body.silence is None:
+            return
+        waiting: list[int] = []
+        for key, (_, heard) in memory.known().items():
+            labels = {**track.source.labels, **dict(key)}
+            if not rule.where.meets(labels) or any(other.meets(labels) for other in rule.exceptions):
+                continue
+            listened = heard + memory.deaf_since(heard)
+            if listened + rule.body.silence + rule.holds.settle <= self._now:
+                self._fall_silent(track, key, labels, (heard, listened + rule.body.silence))
+            else:
+                waiting.append(listened)
+        if waiting:
+            self._queue_silence(track, min(waiting))
+
+    def _fall_silent(self, track: Track, own: Key, labels: dict[str, str], moments: tuple[int, int]) -> None:
+        """A series was heard at the first of `moments` and counts as silent since the second."""
+        heard, moment = moments
+        group_by = track.state.rule.section.group_by
+        group = track.groups.get(own if group_by is None else label_key(labels, group_by))
+        if group is None:
+            group = self._new_group(track, own, labels, heard)
+        if group.firing or group.heard > heard:
+            return
+        if group.since is None:
+            group.since = heard
+            group.level = track.state.rule.levels[0][0]
+            track.state.matches += 1
+        self._tell(track, group, Step.FIRE, max(moment, self._now) if group.held else moment)
+        self._settle(track, group)
+
+    # State
+
+    def firing(self) -> list[Alert]:
+        """The last step told of everything that fires."""
+        return [
+            group.alert
+            for state in self.states
+            for track in state.tracks.values()
+            for group in track.groups.values()
+            if group.firing and group.alert is not None
+        ]
+
+    def snapshot(self) -> bytes:
+        """What must outlive a restart: groups, the values that `change` compares, when series were heard."""
+        return snapshot.encode(self.states, self._sources.values(), self.clock.now())
+
+    def restore(self, data: bytes) -> None:
+        """Go on from a snapshot. What is none is logged and passed over: the engine then starts afresh."""
+        try:
+            saved = snapshot.decode(data)
+        except ValueError as error:
+            log.warning("the rules' saved state cannot be read; starting afresh: %s", error)
+            return
+        now = self.clock.now()
+        for known in saved.memories:
+            source = self._source((known.agent, known.name, tuple(sorted(known.labels.items()))))
+            source.heard = known.time
+            memory = Memory.restored(known.layout(), known.bits, known.values, known.times, known.time)
+            memory.note_deaf((known.deaf, known.deaf_until), max(0, now - saved.time), now)
+            source.memories[known.lateness, known.field] = memory
+        by_id = {state.rule.id: state for state in self.states}
+        for entry in saved.groups:
+            self._restore_group(entry, by_id.get(entry.rule), now, max(0, now - saved.time))
+        self._requeue_silences()
+
+    def _restore_group(self, entry: snapshot.SavedGroup, state: RuleState | None, now: int, away: int) -> None:
+        group = entry.group()
+        group_by = state.rule.section.group_by if state else None
+        if (
+            state is None
+            or (group_by is None) != (entry.group_by is None)
+            or (group_by is not None and sorted(group_by) != sorted(entry.group_by or []))
+        ):
+            if group.firing and group.alert is not None:
+                self._told.append(Telling.withdrawn(group.alert, max(now, group.heard), "rule changed"))
+            return
+        source = self._source((entry.agent, entry.name, tuple(sorted(entry.labels.items()))))
+        track = state.tracks.get(source.key)
+        if track is None:
+            track = state.tracks[source.key] = Track(state, source)
+        track.groups[group.key] = group
+        track.version += 1
+        state.groups += 1
+        group.kept = now if away else group.kept
+        group.held = group.held or away > state.rule.holds.settle
+        self._settle(track, group)
+
+    def _requeue_silences(self) -> None:
+        """Series that were heard before the restart may be silent after it, without ever being heard again."""
+        for state in self.states:
+            rule = state.rule
+            if rule.body.silence is None:
+                continue
+            for source in self._sources.values():
+                memory = source.memories.get((rule.lateness, rule.body.remembers[0]))
+                if memory is None or rule.section.measurement not in (None, source.name):
+                    continue
+                track = state.tracks.setdefault(source.key, Track(state, source))
+                self._queue_silence(track, 0)

@@ -1,0 +1,15 @@
+"""The kinds of rules: what the body of each may hold, and how it behaves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from fenghuo.rules.kinds.absence import ABSENCE
+from fenghuo.rules.kinds.base import Kind
+from fenghuo.rules.kinds.change import CHANGE
+from fenghuo.rules.kinds.rate import RATE
+from fenghuo.rules.kinds.threshold import THRESHOLD
+
+KINDS: Mapping[str, Kind] = {"threshold": THRESHOLD, "rate": RATE, "change": CHANGE, "absence": ABSENCE}
+
+__all__ = ["KINDS", "Kind"]

@@ -1,0 +1,78 @@
+"""What a kind is, and what several kinds share in reading their keys."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, Protocol, TypeVar
+
+from fenghuo.config import parse_duration
+from fenghuo.rules.expression import ExpressionError, Node, parse_condition
+from fenghuo.rules.lifecycle import SETTLE_MS, Holds
+from fenghuo.rules.rule import Body
+from fenghuo.rules.section import RuleSection
+
+T = TypeVar("T")
+
+
+class Reader(Protocol):
+    """Reads texts of a rule and notes what is wrong with them at their place."""
+
+    def read(self, key: str, text: str, parse: Callable[[str], T]) -> T | None:
+        """`parse(text)`; None where it raised `ExpressionError` or ValueError, which is then noted at `key`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """`section`: the keys; `read`: keys → body and hold times, None where one of them was wrong (and noted)."""
+
+    name: str
+    section: type[RuleSection]
+    read: Callable[[Any, Reader], tuple[Body, Holds] | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Clear:
+    """`condition` None: when the rule's condition is not true. `hold` in milliseconds."""
+
+    condition: Node | None = None
+    hold: int = 0
+
+
+_HOLD = re.compile(r"(?:^|\s)for\s+(\S+)\s*$")
+
+
+def milliseconds(seconds: float) -> int:
+    return round(seconds * 1000)
+
+
+def parse_clear(text: str, variables: frozenset[str] = frozenset({"value"})) -> Clear:
+    """`value < 30 for 10m`, or one of its halves."""
+    match = _HOLD.search(text)
+    hold = 0
+    if match:
+        try:
+            hold = milliseconds(parse_duration(match[1]))
+        except ValueError as error:
+            raise ExpressionError(match.start(1), str(error)) from None
+        text = text[: match.start()]
+    if match and not text.strip():
+        return Clear(None, hold)
+    return Clear(parse_condition(text, variables), hold)
+
+
+def holds_of(section: RuleSection, **changes: Any) -> Holds:
+    """The spans of time that all kinds share; `changes` adds the kind's own."""
+    flap = section.flap
+    lateness = milliseconds(section.lateness)
+    holds = Holds(stale=milliseconds(section.stale), settle=SETTLE_MS + lateness, flap_changes=0)
+    if flap:
+        holds = replace(
+            holds,
+            flap_changes=flap.changes,
+            flap_window=milliseconds(flap.window),
+            flap_hold=milliseconds(flap.hold),
+        )
+    return replace(holds, **changes)

@@ -1,0 +1,322 @@
+"""Rule files → a valid set of rules, or everything that is wrong with all of them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from fenghuo.config import Section, document
+from fenghuo.config.document import MAX_BYTES, Tree
+from fenghuo.config.mistakes import explain
+from fenghuo.config.words import allow, printable, suggest
+from fenghuo.errors import Located, Place, Problem
+from fenghuo.model import LEVELS, Level
+from fenghuo.rules.expression import ExpressionError, Node, parse_condition
+from fenghuo.rules.kinds import KINDS, Kind
+from fenghuo.rules.kinds.base import milliseconds
+from fenghuo.rules.rule import Inapplicable, Rule, RuleSet
+from fenghuo.rules.section import RuleSection
+from fenghuo.rules.template import Template, compile_template
+from fenghuo.rules.where import Where
+
+T = TypeVar("T")
+
+MAX_FILES = 10_000
+_SEPARATOR = re.compile(r"^---(?=\s|$)", re.MULTILINE)
+_SIGMA = {"detection": "Sigma detection", "correlation": "Sigma correlation", "filter": "Sigma filter"}
+
+
+def load_rules(paths: Sequence[Path], *, require_tests: bool = False, known: Iterable[str] = ()) -> RuleSet:
+    """The rules of these files and of all `*.yaml` and `*.yml` files below these folders.
+
+    `known` are names of rules outside these files that `suppress_if` may speak of. Raises `Located` with every problem
+    of every file, in reading order; then no rule is loaded.
+    """
+    loaded, problems = read_rules(paths, require_tests=require_tests, known=known)
+    if problems:
+        raise Located(problems)
+    return loaded
+
+
+def read_rules(
+    paths: Sequence[Path], *, require_tests: bool = False, known: Iterable[str] = ()
+) -> tuple[RuleSet, list[Problem]]:
+    """As `load_rules`, but answers with both: the rules that are right, and what is wrong with the others."""
+    problems: list[Problem] = []
+    files = _files(paths, problems)
+    rules: list[Rule] = []
+    inapplicable: list[Inapplicable] = []
+    for file in files:
+        for item in _read_file(file, problems):
+            if isinstance(item, Rule):
+                rules.append(item)
+            else:
+                inapplicable.append(item)
+    if require_tests:
+        problems += [_untested(rule) for rule in rules if not rule.tests]
+    problems += _check_names(rules)
+    problems += _check_suppression(rules, set(known))
+    return RuleSet(tuple(rules), tuple(inapplicable), tuple(files)), problems
+
+
+def parse_rules(content: bytes, file: str) -> tuple[list[Rule | Inapplicable], list[Problem]]:
+    """The rules of one file's content, without the checks of the set as a whole."""
+    problems: list[Problem] = []
+    items = list(_read_documents(content, file, problems))
+    return items, problems
+
+
+def _files(paths: Sequence[Path], problems: list[Problem]) -> list[Path]:
+    found: dict[Path, None] = {}
+    for path in paths:
+        if path.is_dir():
+            below = (file for file in sorted(path.rglob("*")) if file.suffix in (".yaml", ".yml") and file.is_file())
+            found |= dict.fromkeys(below)
+        else:
+            found[path] = None
+    if len(found) > MAX_FILES:
+        problems.append(Problem(Place(str(paths[0])), f"{len(found)} rule files; at most {MAX_FILES} are read"))
+    return list(found)[:MAX_FILES]
+
+
+def _read_file(file: Path, problems: list[Problem]) -> Iterable[Rule | Inapplicable]:
+    try:
+        with file.open("rb") as stream:
+            content = stream.read(MAX_BYTES + 1)
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        problems.append(Problem(Place(str(file)), f"cannot read the file: {reason}"))
+        return ()
+    return list(_read_documents(content, str(file), problems))
+
+
+def _read_documents(content: bytes, file: str, problems: list[Problem]) -> Iterable[Rule | Inapplicable]:
+    for first_line, text in _documents(content):
+        try:
+            tree, found, wrong = document.read(text, file, None)
+        except Located as error:
+            problems += [_shifted(problem, first_line) for problem in error.problems]
+            continue
+        if tree.children == {} or (tree.children is None and tree.value is None and tree.text is None):
+            continue
+        reader = _DocumentReader(tree, file)
+        item = reader.rule(wrong)
+        found += reader.problems
+        problems += sorted(
+            (_shifted(problem, first_line) for problem in dict.fromkeys(found)),
+            key=lambda problem: (problem.place.line, problem.place.column),
+        )
+        if item is not None and not found:
+            yield _moved(item, first_line)
+
+
+def _documents(content: bytes) -> list[tuple[int, bytes]]:
+    """The YAML documents of a file, each with the number of lines before it."""
+    if len(content) > MAX_BYTES:
+        return [(0, content)]
+    found: list[tuple[int, bytes]] = []
+    lines = content.split(b"\n")
+    start = 0
+    for number, line in enumerate(lines):
+        if line.startswith(b"---") and (len(line) == 3 or line[3:4].isspace()):
+            found.append((start, b"\n".join(lines[start:number])))
+            start = number
+            lines[number] = b"   " + line[3:]
+    found.append((start, b"\n".join(lines[start:])))
+    return [(first, text) for first, text in found if text.strip()]
+
+
+def _shifted(problem: Problem, lines: int) -> Problem:
+    place = problem.place
+    if not lines or not place.line:
+        return problem
+    return Problem(Place(place.file, place.line + lines, place.column), problem.message, problem.hint)
+
+
+def _moved(item: Rule | Inapplicable, lines: int) -> Rule | Inapplicable:
+    place = item.place
+    return replace(item, place=Place(place.file, place.line + lines, place.column))
+
+
+class _DocumentReader:
+    """One document → a rule; `problems` is what is wrong with it."""
+
+    def __init__(self, tree: Tree, file: str) -> None:
+        self._tree = tree
+        self._file = file
+        self.problems: list[Problem] = []
+
+    def rule(self, wrong: set[Tree]) -> Rule | Inapplicable | None:
+        kind = self._kind()
+        if not isinstance(kind, Kind):
+            return kind
+        section = self._section(kind.section, wrong)
+        if section is None:
+            return None
+        read = kind.read(section, self)
+        levels = self._levels(section)
+        message = self.read("message", section.message, _compile_message)
+        message_zh = self.read("message_zh", section.message_zh, _compile_message)
+        if read is None or message is None or message_zh is None or self.problems:
+            return None
+        body, holds = read
+        return Rule(
+            section=section,
+            kind=kind.name,
+            body=body,
+            place=self._place(),
+            where=Where(section.where),
+            exceptions=tuple(Where(matches) for matches in section.exceptions),
+            levels=levels,
+            holds=holds,
+            message=message,
+            message_zh=message_zh,
+            lateness=milliseconds(section.lateness),
+        )
+
+    def _place(self, *path: str) -> Place:
+        """Of a key's value, or of the document."""
+        node = self._tree
+        for key in path:
+            node = (node.children or {}).get(key, node)
+        return Place(self._file, node.line, node.column)
+
+    def _say(self, place: Place, message: str, hint: str = "") -> None:
+        self.problems.append(Problem(place, printable(message), printable(hint)))
+
+    def _kind(self) -> Kind | Inapplicable | None:
+        children = self._tree.children
+        if children is None or self._tree.is_list:
+            self._say(self._place(), "expected a rule: lines of `key: value`")
+            return None
+        if "kind" not in children:
+            for key, what in _SIGMA.items():
+                if key in children:
+                    return self._inapplicable(f"a {what} document; this version runs no kind that reads it")
+            self._say(self._place(), "'kind' is missing", f"allowed: {', '.join(KINDS)}")
+            return None
+        name = children["kind"].text or ""
+        if name not in KINDS:
+            self._say(self._place("kind"), f"unknown kind {name[:60]!r}", allow(name, KINDS))
+            return None
+        return KINDS[name]
+
+    def _inapplicable(self, reason: str) -> Inapplicable:
+        children = self._tree.children or {}
+        texts = {key: node.text or "" for key, node in children.items()}
+        return Inapplicable(texts.get("id", ""), texts.get("title", ""), self._place(), reason)
+
+    def _section(self, model: type[RuleSection], wrong: set[Tree]) -> RuleSection | None:
+        section, errors, seen = _validate(self._tree, model)
+        self.problems += explain(errors, self._tree, self._file, seen=seen, wrong=wrong, secrets={})
+        return section
+
+    def read(self, key: str, text: str, parse: Callable[[str], T]) -> T | None:
+        return self._read_at((key,), text, parse)
+
+    def _read_at(self, path: tuple[str, ...], text: str, parse: Callable[[str], T]) -> T | None:
+        place = self._place(*path)
+        label = ".".join(path)
+        try:
+            return parse(text)
+        except ExpressionError as error:
+            place = Place(place.file, place.line, place.column + error.offset)
+            self._say(place, f"{label}: {error}", error.hint)
+        except ValueError as error:
+            self._say(place, f"{label}: {error}")
+        return None
+
+    def _levels(self, section: RuleSection) -> tuple[tuple[Level, Node | None], ...]:
+        if isinstance(section.level, str):
+            return ((section.level, None),)
+        if not section.level:
+            self._say(self._place("level"), "level: no level is named", f"allowed: {', '.join(LEVELS)}")
+        found: list[tuple[Level, Node | None]] = []
+        for level in LEVELS:
+            if level in section.level:
+                node = self._read_at(("level", level), section.level[level], parse_condition)
+                found.append((level, node))
+        return tuple(found)
+
+
+def _compile_message(text: str) -> Template:
+    return compile_template(text)[0]
+
+
+def _validate(
+    tree: Tree, model: type[RuleSection]
+) -> tuple[RuleSection | None, list[ErrorDetails], Mapping[int, Sequence[type[Section]]]]:
+    """The section, or pydantic's errors. A scalar at which text is wanted is tried again as it was written."""
+    while True:
+        seen: dict[int, list[type[Section]]] = {}
+        try:
+            return model.model_validate(tree.data(), context={"sections": seen}), [], seen
+        except ValidationError as error:
+            errors = error.errors(include_url=False)
+        changed = [_take_as_written(tree, details) for details in errors]
+        if not any(changed):
+            return None, errors, seen
+
+
+def _take_as_written(tree: Tree, error: ErrorDetails) -> bool:
+    if error["type"] not in ("string_type", "literal_error"):
+        return False
+    node = tree
+    for segment in error["loc"]:
+        node = (node.children or {}).get(str(segment)) or node
+    if node.children is not None or node.text is None or isinstance(node.value, str):
+        return False
+    node.value = node.text
+    return True
+
+
+def _untested(rule: Rule) -> Problem:
+    return Problem(rule.place, f"rule {rule.name!r} has no tests", "a rule that ships shows when it fires and when not")
+
+
+def _check_names(rules: Sequence[Rule]) -> list[Problem]:
+    problems: list[Problem] = []
+    ids: dict[str, Rule] = {}
+    names: dict[str, Rule] = {}
+    for rule in rules:
+        for what, value, seen in (("id", rule.id, ids), ("name", rule.name, names)):
+            first = seen.setdefault(value, rule)
+            if first is not rule:
+                problems.append(Problem(rule.place, f"{what} {value!r} is taken", f"by the rule at {first.place}"))
+    return problems
+
+
+def _check_suppression(rules: Sequence[Rule], known: set[str]) -> list[Problem]:
+    """Every name exists, and no rule waits for itself: two that hold each other back would both stay silent."""
+    problems: list[Problem] = []
+    waits_for = {rule.name: rule.section.suppress_if.rules if rule.section.suppress_if else [] for rule in rules}
+    names = known | set(waits_for)
+    for rule in rules:
+        problems += [
+            Problem(rule.place, f"suppress_if: no rule is named {name!r}", suggest(name, names))
+            for name in waits_for[rule.name]
+            if name not in names
+        ]
+        if _reaches(rule.name, waits_for):
+            problems.append(Problem(rule.place, f"suppress_if: {rule.name!r} waits for itself"))
+    return problems
+
+
+def _reaches(start: str, edges: Mapping[str, Sequence[str]]) -> bool:
+    """Whether a way leads from `start` back to it."""
+    seen: set[str] = set()
+    open_: list[Any] = list(edges.get(start, ()))
+    while open_:
+        name = open_.pop()
+        if name == start:
+            return True
+        if name not in seen:
+            seen.add(name)
+            open_ += edges.get(name, ())
+    return False

@@ -1,0 +1,223 @@
+"""Which rules look at the tables of a layout, at which rows, with what closures and what memory.
+
+A plan is made at the first table of a layout and kept as long as the layout lives. What is remembered belongs to the
+source (agent, measurement, shared labels), so that it outlives the layout.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from fenghuo.model import Layout, Level, Table
+from fenghuo.rules.columns import Column, Evaluate, Frame, compile_node
+from fenghuo.rules.expression import fields_of, rated_fields
+from fenghuo.rules.lifecycle import Group, Key
+from fenghuo.rules.memory import Memory, row_keys
+from fenghuo.rules.rule import Judge, Rule
+from fenghuo.rules.where import rows_for
+
+SourceKey = tuple[str, str, Key]
+"""Agent, measurement, the labels that all rows share."""
+
+
+class RuleState:
+    """What the engine keeps of one rule, and its counts.
+
+    `evaluations` tables judged · `matches` rows whose condition was true · `alerts` steps told · `groups` entities that
+    are pending, firing or damped · `evictions` entities given up for want of room · `late` tables that came too late
+    """
+
+    def __init__(self, rule: Rule, number: int) -> None:
+        self.rule = rule
+        self.number = number
+        self.evaluations = 0
+        self.matches = 0
+        self.alerts = 0
+        self.groups = 0
+        self.evictions = 0
+        self.late = 0
+        self.tracks: dict[SourceKey, Track] = {}
+        self.suppressors: list[tuple[tuple[str, ...], RuleState]] = []
+        self.busy: dict[tuple[str, ...], Counter[tuple[str, ...]]] = {}
+        """For rules that this one holds back: by their labels, how many of its groups are pending or fire."""
+        expressions = (*rule.body.expressions, *(node for _, node in rule.levels if node is not None))
+        self.rated = tuple(dict.fromkeys(name for node in expressions for name in rated_fields(node)))
+        direct = (*rule.body.needs, *(name for node in expressions for name in fields_of(node)))
+        self.fields = tuple(dict.fromkeys(name for name in direct if name not in self.rated))
+
+
+class Source:
+    """Who speaks: one agent's measurement with one set of shared labels; `memories` by lateness and field."""
+
+    __slots__ = ("agent", "heard", "key", "labels", "memories", "name")
+
+    def __init__(self, key: SourceKey) -> None:
+        self.key = key
+        self.agent, self.name = key[0], key[1]
+        self.labels = dict(key[2])
+        self.memories: dict[tuple[int, str], Memory] = {}
+        self.heard = 0
+
+
+class Track:
+    """A rule's place in the readings of one source: what it judged last, and the groups that are not quiet.
+
+    `version` moves with each group that comes or goes, so that plans know when to look again.
+    """
+
+    __slots__ = ("groups", "layout", "silence_queued", "source", "state", "time", "version")
+
+    def __init__(self, state: RuleState, source: Source) -> None:
+        self.state = state
+        self.source = source
+        self.time = 0
+        self.layout: Layout | None = None
+        self.groups: dict[Key, Group] = {}
+        self.version = 0
+        self.silence_queued = False
+
+
+def label_key(labels: Mapping[str, str], group_by: Sequence[str]) -> Key:
+    return tuple((label, labels.get(label, "")) for label in sorted(group_by))
+
+
+def row_key(layout: Layout, row: int) -> Key:
+    """One row's own labels (as `row_keys` has them, without making them all)."""
+    return tuple((label, value) for label in sorted(layout.row_labels) if (value := layout.row_labels[label][row]))
+
+
+def labels_of(layout: Layout, row: int) -> dict[str, str]:
+    """One row's whole label set (as `Layout.rows` has it, without making them all)."""
+    own = {key: values[row] for key, values in layout.row_labels.items() if values[row]}
+    return {**layout.labels, **own}
+
+
+@dataclass(slots=True, eq=False)
+class Watch:
+    """One rule bound to one layout. `rows` None: all of them."""
+
+    state: RuleState
+    track: Track
+    judge: Judge
+    rows: frozenset[int] | None
+    levels: list[tuple[Level, Evaluate | None]]
+    positions: dict[str, int]
+    active: dict[int, Group] = field(default_factory=dict[int, Group])
+    version: int = 0
+
+    def keys(self, layout: Layout) -> list[Key]:
+        """The group key of each row."""
+        group_by = self.state.rule.section.group_by
+        if group_by is None:
+            return row_keys(layout)
+        return [label_key(labels_of(layout, row), group_by) for row in range(layout.height)]
+
+    def bind(self, layout: Layout) -> None:
+        """Find the rows whose groups are not quiet."""
+        self.version = self.track.version
+        groups = self.track.groups
+        self.active = {}
+        if groups:
+            for row, key in enumerate(self.keys(layout)):
+                if key in groups and (self.rows is None or row in self.rows):
+                    self.active[row] = groups[key]
+
+    def values_at(self, frame: Frame, row: int) -> dict[str, int | float]:
+        """The fields behind the rule's data in one row; a rate as `<field>_rate`."""
+        columns: list[tuple[str, Column]] = [
+            (name, frame.columns[self.positions[name]]) for name in self.state.fields if name in self.positions
+        ]
+        columns += [(name + "_rate", frame.rate(name)) for name in self.state.rated if name in self.positions]
+        return {name: column[row] for name, column in columns if column[row] is not None}
+
+
+@dataclass(slots=True, eq=False)
+class Lane:
+    """The part of a plan whose rules share a lateness (in milliseconds), and with it the order of the readings."""
+
+    lateness: int
+    watches: list[Watch]
+    memories: list[tuple[int, Memory, int]]
+    """Column, memory, width of the counter."""
+    by_field: dict[str, tuple[int, Memory]]
+
+    def take(self, table: Table) -> None:
+        """Remember a table that was judged."""
+        for position, memory, bits in self.memories:
+            if memory.layout is not table.layout:
+                memory.adopt(table.layout, bits)
+            memory.take(table.columns[position], table.time, table.epochs)
+
+
+@dataclass(slots=True, eq=False)
+class Plan:
+    source: Source
+    lanes: list[Lane]
+
+
+class Index:
+    """The rules by a field that they need, so that a layout meets only those that may apply."""
+
+    def __init__(self, states: Iterable[RuleState]) -> None:
+        self._by_field: dict[str, list[RuleState]] = {}
+        for state in states:
+            self._by_field.setdefault(state.rule.body.needs[0], []).append(state)
+
+    def candidates(self, layout: Layout) -> list[RuleState]:
+        """The rules whose measurement and fields the layout has."""
+        present = layout.positions
+        return [
+            state
+            for name in layout.fields
+            for state in self._by_field.get(name, ())
+            if state.rule.section.measurement in (None, layout.name)
+            and all(needed in present for needed in state.rule.body.needs)
+        ]
+
+
+def make_lanes(layout: Layout, source: Source, candidates: Sequence[RuleState]) -> list[Lane]:
+    """The lanes of a plan; rules whose `where` no row meets are left out."""
+    lanes: dict[int, Lane] = {}
+    for state in candidates:
+        rule = state.rule
+        rows = rows_for(rule.where, rule.exceptions, layout)
+        if not rows:
+            continue
+        lane = lanes.setdefault(rule.lateness, Lane(rule.lateness, [], [], {}))
+        for name in dict.fromkeys((*rule.body.remembers, *state.rated)):
+            _remember(lane, name, layout, source)
+        lane.watches.append(_watch(state, layout, source, rows, lane))
+    return list(lanes.values())
+
+
+def _remember(lane: Lane, name: str, layout: Layout, source: Source) -> None:
+    position = layout.positions.get(name)
+    if name in lane.by_field or position is None:
+        return
+    bits = layout.counters.get(name, 0)
+    memory = source.memories.get((lane.lateness, name))
+    if memory is None:
+        memory = source.memories[lane.lateness, name] = Memory(layout, bits)
+    lane.by_field[name] = (position, memory)
+    lane.memories.append((position, memory, bits))
+
+
+def _watch(state: RuleState, layout: Layout, source: Source, rows: list[int], lane: Lane) -> Watch:
+    positions = dict(layout.positions)
+    track = state.tracks.get(source.key)
+    if track is None:
+        track = state.tracks[source.key] = Track(state, source)
+    watch = Watch(
+        state=state,
+        track=track,
+        judge=state.rule.body.bind(positions, {name: memory for name, (_, memory) in lane.by_field.items()}),
+        rows=None if len(rows) == layout.height else frozenset(rows),
+        levels=[
+            (level, compile_node(node, positions) if node is not None else None) for level, node in state.rule.levels
+        ],
+        positions=positions,
+    )
+    watch.bind(layout)
+    return watch

@@ -1,0 +1,118 @@
+"""A rule as the engine takes it: checked, its expressions parsed, its templates compiled."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from fenghuo.errors import Place
+from fenghuo.model import Level
+from fenghuo.rules.expression import Node
+from fenghuo.rules.lifecycle import Group, Holds
+from fenghuo.rules.template import Template
+from fenghuo.rules.where import Where
+
+if TYPE_CHECKING:
+    from fenghuo.rules.columns import Frame
+    from fenghuo.rules.memory import Memory
+    from fenghuo.rules.section import RuleSection, TestCase
+
+Verdict = tuple[int, bool, bool]
+"""A row, whether its condition is true, whether its clear condition is."""
+
+
+class Judge(Protocol):
+    """A kind's behaviour, bound to one layout."""
+
+    def __call__(self, frame: Frame, time: int, active: Mapping[int, Group]) -> Sequence[Verdict]:
+        """The rows about which there is something to say.
+
+        `frame.value` is set here. `active` are the rows that are pending or fire; a row of which nothing can be told
+        (absent values) is left out.
+        """
+        ...
+
+
+class Body(Protocol):
+    """What a kind made of its keys."""
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """The fields that a reading must have."""
+        ...
+
+    @property
+    def remembers(self) -> tuple[str, ...]:
+        """The fields whose values before it looks at, over restarts too."""
+        ...
+
+    @property
+    def silence(self) -> int | None:
+        """Milliseconds of silence after which a series is on (kind `absence`)."""
+        ...
+
+    @property
+    def latches(self) -> bool:
+        """Whether a row that was switched on stays so until it is switched off (kind `change`)."""
+        ...
+
+    @property
+    def expressions(self) -> tuple[Node, ...]:
+        """All its expressions."""
+        ...
+
+    def bind(self, positions: dict[str, int], memories: Mapping[str, Memory]) -> Judge: ...
+
+
+@dataclass(frozen=True, eq=False)
+class Rule:
+    """One rule. `levels`: from the lowest up, each with its condition (None: always)."""
+
+    section: RuleSection
+    kind: str
+    body: Body
+    place: Place
+    where: Where
+    exceptions: tuple[Where, ...]
+    levels: tuple[tuple[Level, Node | None], ...]
+    holds: Holds
+    message: Template
+    message_zh: Template
+    lateness: int = 0
+
+    @property
+    def id(self) -> str:
+        return self.section.id
+
+    @property
+    def name(self) -> str:
+        return self.section.name
+
+    @property
+    def title(self) -> str:
+        return self.section.title
+
+    @property
+    def tests(self) -> Sequence[TestCase]:
+        return self.section.tests
+
+
+@dataclass(frozen=True, slots=True)
+class Inapplicable:
+    """A document that is a rule, but of no kind that this version runs; `reason` says why."""
+
+    id: str
+    title: str
+    place: Place
+    reason: str
+
+
+@dataclass(frozen=True)
+class RuleSet:
+    """The rules of some files, valid as a set."""
+
+    rules: tuple[Rule, ...] = ()
+    inapplicable: tuple[Inapplicable, ...] = ()
+    files: tuple[Path, ...] = field(default=())

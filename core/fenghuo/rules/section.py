@@ -1,0 +1,192 @@
+"""The keys of a rule file: the frame (Sigma's, and what we add) and what all kinds share.
+
+Each kind adds the keys of its body (`fenghuo.rules.kinds`). Editors' JSON Schema and the reference come from here.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, ConfigDict, Field, StringConstraints
+
+from fenghuo.config import Duration, Section
+from fenghuo.model import Level
+
+
+def _as_list(value: Any) -> Any:
+    return [value] if isinstance(value, str | int | float) and not isinstance(value, bool) else value
+
+
+Line = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\r\n]+$")]
+Text = Annotated[str, StringConstraints(max_length=8_000)]
+Expression = Annotated[str, StringConstraints(min_length=1, max_length=1_000)]
+Label = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,199}$")]
+RuleName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+([.-][a-z0-9]+)*$", max_length=100)]
+RuleId = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")]
+Pattern = Annotated[str, StringConstraints(max_length=256)]
+Patterns = Annotated[list[Pattern], BeforeValidator(_as_list), Field(min_length=1, max_length=1_000)]
+Matches = Annotated[dict[Label, Patterns], Field(max_length=32)]
+Rarely = Annotated[int, Field(ge=2, le=1_000)]
+
+
+class Bilingual(Section):
+    """A text in both languages."""
+
+    en: Text = Field(description="In English.")
+    zh: Text = Field(description="In Chinese.")
+
+
+class Party(Section):
+    """Which labels name the party."""
+
+    ip: Label | None = Field(default=None, description="The label that holds its address.")
+    mac: Label | None = Field(default=None, description="The label that holds its MAC address.")
+    name: Label | None = Field(default=None, description="The label that holds its name.")
+
+
+class Flap(Section):
+    """When an alert that comes and goes is held."""
+
+    changes: Rarely = Field(
+        default=6, description="So many changes (fired or resolved) within `window` make it flapping."
+    )
+    window: Duration = Field(default=1800, description="The span in which changes are counted.")
+    hold: Duration = Field(default=900, description="A flapping alert is resolved once it was clear for so long.")
+
+
+class Suppression(Section):
+    """Which rules hold this one back."""
+
+    rules: Annotated[list[RuleName], BeforeValidator(_as_list)] = Field(
+        description="Names of rules: while one of them is pending or fires for the same labels, this one waits.",
+        min_length=1,
+    )
+    by: Annotated[list[Label], BeforeValidator(_as_list)] = Field(
+        default=["device"], description="The labels that must be the same.", min_length=1, max_length=8
+    )
+
+
+class Limits(Section):
+    """The bounds of a rule's memory."""
+
+    groups: int = Field(
+        default=10_000, ge=1, le=1_000_000, description="The most entities that are pending or fire at once."
+    )
+
+
+class Expected(Section):
+    """An alert step that a test expects. Other keys are labels of the alert."""
+
+    model_config = ConfigDict(extra="allow")
+
+    at: Duration = Field(description="When, from the start of the test.")
+    state: Literal["firing", "resolved"] = Field(default="firing", description="Which step.")
+    level: Level | None = Field(default=None, description="Its level.")
+    value: float | None = Field(default=None, description="Its value.")
+    message: Text | None = Field(default=None, description="Its whole message.")
+    message_zh: Text | None = Field(default=None, description="Its whole message in Chinese.")
+    rule: RuleName | None = Field(default=None, description="The name of the rule; this one where it is not said.")
+
+
+Moments = Annotated[list[Duration], BeforeValidator(_as_list), Field(min_length=1, max_length=10_000)]
+
+
+class Growth(Section):
+    """A counter that grows evenly."""
+
+    start: int = Field(default=0, ge=0, description="Its first value.")
+    rate: float = Field(description="Its growth per second.")
+    bits: Literal[32, 64] = Field(default=64, description="Its width; it wraps there.")
+
+
+class TestInput(Section):
+    """Readings of a test. Other keys are labels (text) and values (numbers, lists of numbers in turn, or `Growth`)."""
+
+    model_config = ConfigDict(extra="allow")
+
+    at: Moments | None = Field(
+        default=None, description="When, from the start of the test: a moment or a list of them."
+    )
+    every: Annotated[Duration, Field(gt=0)] | None = Field(default=None, description="Again and again, so far apart.")
+    since: Duration = Field(default=0, description="With `every`: the first time.")
+    until: Duration | None = Field(default=None, description="With `every`: the last time.")
+    arrives: Duration | None = Field(
+        default=None, description="When it arrives, where that is later than its own time."
+    )
+    measurement: Label | None = Field(default=None, description="The measurement; the rule's own where it is not said.")
+    ended: bool = Field(default=False, description="The series end here.")
+    restart: bool = Field(default=False, description="The engine is stopped and started again from its snapshot.")
+
+
+class TestCase(Section):
+    """A test of a rule on a virtual clock."""
+
+    title: Line = Field(description="What it shows, as a sentence.")
+    input: list[TestInput] = Field(description="The readings, with relative times.", max_length=1_000)
+    expect: list[Expected] = Field(description="All alert steps that come, in order; [] for none.", max_length=1_000)
+    run: Duration | None = Field(
+        default=None, description="How long the test lasts; until its last reading if not said."
+    )
+
+
+class RuleSection(Section):
+    """What every rule may say."""
+
+    title: Line = Field(description="What is wrong when it fires, in a few words.")
+    title_zh: Annotated[str, StringConstraints(max_length=200)] = Field(default="", description="The title in Chinese.")
+    id: RuleId = Field(description="A UUID that the rule keeps for ever.")
+    name: RuleName = Field(description="A short name, e.g. `environment.server-room-hot`.")
+    status: Literal["stable", "test", "experimental", "deprecated", "unsupported"] = Field(
+        default="stable", description="How mature it is."
+    )
+    description: Text = Field(default="", description="What it watches and why.")
+    references: list[Text] = Field(default=[], description="Where to read more.")
+    author: Text = Field(default="", description="Who wrote it.")
+    date: Text = Field(default="", description="When it was written.")
+    modified: Text = Field(default="", description="When it was changed last.")
+    license: Text = Field(default="", description="Its licence, an SPDX identifier.")
+    tags: list[Annotated[str, StringConstraints(pattern=r"^[a-z0-9_-]+(\.[a-z0-9._-]+)+$", max_length=100)]] = Field(
+        default=[],
+        description="`attack.t1557.002` (ATT&CK technique), `mlps.8.1.1.8` (clause of GB/T 22239-2019), others.",
+    )
+    level: Level | dict[Level, Expression] = Field(
+        default="medium",
+        description="One level, or levels with the condition of each; the highest that is true counts.",
+    )
+    falsepositives: list[Text] = Field(default=[], description="When it fires though nothing is wrong.")
+    measurement: Label | None = Field(default=None, description="Only readings of this measurement, e.g. `interface`.")
+    where: Matches = Field(
+        default={}, description="Only readings whose labels match: a text, a list of texts, with the wildcards * and ?."
+    )
+    exceptions: list[Matches] = Field(
+        default=[], description="But none whose labels match one of these.", max_length=1_000
+    )
+    group_by: list[Label] | None = Field(
+        default=None,
+        description="The labels that tell entities apart; all labels of the reading if not said.",
+        max_length=16,
+    )
+    stale: Duration = Field(
+        default=900, description="How long a reading speaks for; a hold time bridges no longer silence."
+    )
+    lateness: Duration = Field(
+        default=0,
+        le=3600,
+        description="Hold readings back for so long, to judge those that arrive out of order in order.",
+    )
+    flap: Flap | Literal[False] = Field(
+        default=Flap(), description="When an alert that comes and goes is held; false: never."
+    )
+    suppress_if: Suppression | None = Field(default=None, description="Rules that hold this one back.")
+    limits: Limits = Field(default=Limits(), description="The bounds of its memory.")
+    labels: dict[Label, Line] = Field(
+        default={}, description="Labels that every alert of the rule gets.", max_length=16
+    )
+    message: Text = Field(
+        default="", description="Template: `{device} at {value:.1f} °C for {for}`; the title if not said."
+    )
+    message_zh: Text = Field(default="", description="The template in Chinese.")
+    runbook: Bilingual | None = Field(default=None, description="What to do.")
+    culprit: Party = Field(default=Party(), description="The labels that name who causes it.")
+    victim: Party = Field(default=Party(), description="The labels that name who suffers.")
+    tests: list[TestCase] = Field(default=[], description="Tests, run by `fenghuo rules test`.", max_length=200)

@@ -1,0 +1,176 @@
+"""What the engine keeps over a restart, as MessagePack."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+
+from fenghuo.model import Alert, Layout, Level
+from fenghuo.rules.lifecycle import Group
+from fenghuo.rules.plan import RuleState, Source
+
+VERSION = 1
+
+
+class SavedGroup(msgspec.Struct, omit_defaults=True):
+    """A group and where it belongs; `group_by` tells whether the rule still groups as it did."""
+
+    rule: str
+    agent: str
+    name: str
+    labels: dict[str, str]
+    group_by: list[str] | None
+    group_labels: dict[str, str]
+    key: list[tuple[str, str]]
+    fingerprint: str
+    heard: int
+    level: Level
+    kept: int = 0
+    since: int | None = None
+    firing: bool = False
+    clear: int | None = None
+    lower: int | None = None
+    latched: int | None = None
+    flapping: bool = False
+    changes: list[int] = []
+    alert: Alert | None = None
+    value: float | None = None
+    values: dict[str, int | float] = {}
+    held: bool = False
+
+    def group(self) -> Group:
+        return Group(
+            labels=self.group_labels,
+            key=tuple(self.key),
+            fingerprint=self.fingerprint,
+            heard=self.heard,
+            kept=self.kept,
+            since=self.since,
+            firing=self.firing,
+            level=self.level,
+            clear=self.clear,
+            lower=self.lower,
+            latched=self.latched,
+            flapping=self.flapping,
+            changes=self.changes,
+            alert=self.alert,
+            value=self.value,
+            values=self.values,
+            held=self.held,
+        )
+
+
+class SavedMemory(msgspec.Struct):
+    """One field of one source, by column; `times` None: all at `time`."""
+
+    agent: str
+    name: str
+    labels: dict[str, str]
+    lateness: int
+    field: str
+    row_labels: dict[str, list[str]]
+    bits: int
+    values: list[int | float | None]
+    times: list[int] | None
+    time: int
+    deaf: int = 0
+    deaf_until: int = 0
+
+    def layout(self) -> Layout:
+        return Layout(self.name, self.labels, self.row_labels, (self.field,))
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all columns have the same number of rows."""
+        height = len(self.values)
+        columns = [*self.row_labels.values(), *([self.times] if self.times is not None else [])]
+        return all(len(column) == height for column in columns) and (bool(self.row_labels) or height == 1)
+
+
+class Saved(msgspec.Struct):
+    version: int
+    time: int
+    groups: list[SavedGroup]
+    memories: list[SavedMemory]
+
+
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(Saved)
+
+
+def encode(states: Iterable[RuleState], sources: Iterable[Source], now: int) -> bytes:
+    rules = list(states)
+    wanted = {(state.rule.lateness, name) for state in rules for name in state.rule.body.remembers}
+    groups = [_group(state, source_key, group) for state in rules for source_key, group in _groups(state)]
+    memories = [
+        _memory(source, lateness, name)
+        for source in sources
+        for lateness, name in source.memories
+        if (lateness, name) in wanted
+    ]
+    return _encoder.encode(Saved(VERSION, now, groups, memories))
+
+
+def decode(data: bytes) -> Saved:
+    """ValueError where it is none of ours."""
+    try:
+        saved = _decoder.decode(data)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise ValueError(str(error)) from None
+    if saved.version != VERSION:
+        raise ValueError(f"version {saved.version}; this engine reads {VERSION}")
+    if not all(memory.is_whole for memory in saved.memories):
+        raise ValueError("columns of unequal length")
+    return saved
+
+
+def _groups(state: RuleState) -> list[tuple[Source, Group]]:
+    return [(track.source, group) for track in state.tracks.values() for group in track.groups.values()]
+
+
+def _group(state: RuleState, source: Source, group: Group) -> SavedGroup:
+    return SavedGroup(
+        rule=state.rule.id,
+        agent=source.agent,
+        name=source.name,
+        labels=source.labels,
+        group_by=state.rule.section.group_by,
+        group_labels=group.labels,
+        key=list(group.key),
+        fingerprint=group.fingerprint,
+        heard=group.heard,
+        kept=group.kept,
+        since=group.since,
+        firing=group.firing,
+        level=group.level,
+        clear=group.clear,
+        lower=group.lower,
+        latched=group.latched,
+        flapping=group.flapping,
+        changes=group.changes,
+        alert=group.alert,
+        value=group.value,
+        values=group.values,
+        held=group.held,
+    )
+
+
+def _memory(source: Source, lateness: int, name: str) -> SavedMemory:
+    memory = source.memories[lateness, name]
+    row_labels: dict[str, Any] = {key: list(values) for key, values in memory.layout.row_labels.items()}
+    return SavedMemory(
+        agent=source.agent,
+        name=source.name,
+        labels=source.labels,
+        lateness=lateness,
+        field=name,
+        row_labels=row_labels,
+        bits=memory.bits,
+        values=list(memory.values),
+        times=memory.times,
+        time=memory.time,
+        deaf=memory.deaf,
+        deaf_until=memory.deaf_until,
+    )

@@ -1,0 +1,108 @@
+"""Steps of groups → alerts, with message, evidence and the parties named."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Mapping
+from copy import copy
+from dataclasses import dataclass
+from typing import Any
+
+from fenghuo.alerts import iso
+from fenghuo.config import format_duration
+from fenghuo.model import Alert, AlertState, Document
+from fenghuo.rules.lifecycle import Group
+from fenghuo.rules.rule import Rule
+from fenghuo.rules.section import Party
+
+
+def fingerprint(rule_id: str, agent: str, labels: Mapping[str, str]) -> str:
+    """What stays the same for a rule about an entity, over restarts and versions."""
+    parts = [rule_id, agent, *(f"{key}={labels[key]}" for key in sorted(labels))]
+    return hashlib.blake2b("\0".join(parts).encode(errors="surrogatepass"), digest_size=16).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Telling:
+    """One step of a group, told at `time`."""
+
+    rule: Rule
+    group: Group
+    time: int
+
+    def firing(self) -> Alert:
+        """The group fires, or fires at another level."""
+        self.group.alert = self._alert(AlertState.FIRING, {})
+        return self.group.alert
+
+    def resolved(self, reason: str) -> Alert:
+        """The group is resolved: `cleared`, `ended`, `forgotten`, `evicted`."""
+        alert = self._alert(AlertState.RESOLVED, {"reason": reason})
+        alert.ends_at = self.time
+        if self.group.alert is not None:
+            alert.starts_at = self.group.alert.starts_at
+        return alert
+
+    @staticmethod
+    def withdrawn(alert: Alert, time: int, reason: str) -> Alert:
+        """The end of an alert whose rule is no more."""
+        ended = copy(alert)
+        ended.state = AlertState.RESOLVED
+        ended.time = ended.ends_at = time
+        ended.evidence = {**alert.evidence, "reason": reason}
+        return ended
+
+    @property
+    def _since(self) -> int:
+        if self.group.alert is not None:
+            return self.group.alert.starts_at
+        return self.time if self.group.since is None else self.group.since
+
+    def _alert(self, state: AlertState, more: Document) -> Alert:
+        rule, group = self.rule, self.group
+        value = group.value if group.value is not None and math.isfinite(group.value) else None
+        lasted = format_duration(max(0, round((self.time - self._since) / 1000)))
+        values: dict[str, Any] = {
+            **group.values,
+            **group.labels,
+            "value": value,
+            "level": group.level,
+            "for": lasted,
+            "rule": rule.name,
+        }
+        evidence: Document = {"values": _finite(group.values), "since": iso(self._since), "for": lasted, **more}
+        condition = getattr(rule.section, "condition", None)
+        if condition:
+            evidence["condition"] = condition
+        if group.flapping:
+            evidence["flapping"] = True
+        return Alert(
+            fingerprint=group.fingerprint,
+            rule_id=rule.id,
+            rule_name=rule.name,
+            title=rule.title,
+            title_zh=rule.section.title_zh,
+            state=state,
+            level=group.level,
+            labels=dict(group.labels),
+            time=self.time,
+            starts_at=self._since,
+            value=value,
+            message=rule.message(values),
+            message_zh=rule.message_zh(values),
+            evidence=evidence,
+            culprit=_party(rule.section.culprit, group.labels),
+            victim=_party(rule.section.victim, group.labels),
+            tags=tuple(rule.section.tags),
+            runbook=rule.section.runbook.model_dump() if rule.section.runbook else {},
+        )
+
+
+def _finite(values: Mapping[str, int | float]) -> dict[str, int | float]:
+    return {name: value for name, value in values.items() if math.isfinite(value)}
+
+
+def _party(party: Party, labels: Mapping[str, str]) -> dict[str, str]:
+    named = {"ip": party.ip, "mac": party.mac, "name": party.name}
+    return {key: labels[label] for key, label in named.items() if label and labels.get(label)}
