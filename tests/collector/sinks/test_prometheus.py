@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from array import array
-from collections.abc import Iterator
+from collections.abc import AsyncIterator
 
 import pytest
 from prometheus_client import CollectorRegistry
@@ -14,15 +14,9 @@ from fenghuo.model import AgentId, Layout, Site, Table
 from fenghuo.wire import Stream
 from fenghuo_collector.sinks.base import Batch
 from fenghuo_collector.sinks.prometheus import PrometheusConfig, PrometheusSink
-from servers.prometheus import PrometheusServer, prometheus
+from servers.prometheus import PrometheusServer
 
 AGENT = AgentId(Site("bj/haidian/zgc-no1"), "gw1")
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrometheusServer]:
-    with prometheus(tmp_path_factory.mktemp("prometheus")) as running:
-        yield running
 
 
 def batch(*tables: Table, agent: AgentId = AGENT, stream: Stream = Stream.METRICS) -> Batch:
@@ -41,17 +35,19 @@ def interface(device: str) -> Layout:
 
 
 @pytest.fixture
-async def sink(server: PrometheusServer):
-    made = PrometheusSink(PrometheusConfig(url=server.remote_write), clock=SystemClock(), registry=CollectorRegistry())
+async def sink(prometheus_server: PrometheusServer) -> AsyncIterator[PrometheusSink]:
+    made = PrometheusSink(
+        PrometheusConfig(url=prometheus_server.remote_write), clock=SystemClock(), registry=CollectorRegistry()
+    )
     await made.start()
     yield made
     await made.close()
 
 
-async def test_when_a_table_is_written_promql_reads_equal_values_under_its_labels(sink, server):
+async def test_when_a_table_is_written_promql_reads_equal_values_under_its_labels(sink, prometheus_server):
     at = now()
     await sink.write([batch(Table(interface("sw-1"), at, [[1, 2], array("Q", [2**63, 12345678901])]))])
-    (first,) = server.query('ifHCInOctets{device="sw-1",ifName="Gi0/1"}', at)
+    (first,) = prometheus_server.query('ifHCInOctets{device="sw-1",ifName="Gi0/1"}', at)
     assert first["metric"] == {
         "__name__": "ifHCInOctets",
         "site": "bj/haidian/zgc-no1",
@@ -64,5 +60,5 @@ async def test_when_a_table_is_written_promql_reads_equal_values_under_its_label
         "ifAlias": 'uplink 楼 "3"',
     }
     assert float(first["value"][1]) == 2.0**63
-    assert server.value('ifHCInOctets{device="sw-1",ifAlias=""}', at) == 12345678901
-    assert server.value('ifOperStatus{device="sw-1",ifName="Gi0/2"}', at) == 2
+    assert prometheus_server.value('ifHCInOctets{device="sw-1",ifAlias=""}', at) == 12345678901
+    assert prometheus_server.value('ifOperStatus{device="sw-1",ifName="Gi0/2"}', at) == 2

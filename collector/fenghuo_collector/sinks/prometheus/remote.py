@@ -14,6 +14,7 @@ from fenghuo.clock import Clock
 from fenghuo.errors import Retryable
 from fenghuo_collector.sinks.prometheus.config import PrometheusConfig
 from fenghuo_collector.sinks.tls import ssl_context
+from fenghuo_collector.sinks.trouble import Trouble
 
 _log = logging.getLogger(__name__)
 
@@ -52,7 +53,7 @@ class Remote:
         self._config = config
         self._clock = clock
         self._session: aiohttp.ClientSession | None = None
-        self._trouble = ""
+        self._trouble = Trouble(f"remote write to {config.url}", _log)
 
     async def start(self) -> None:
         config = self._config
@@ -84,11 +85,11 @@ class Remote:
                 text = (await answer.content.read(2048)).decode("utf-8", "replace").strip()
                 status, headers = answer.status, answer.headers
         except TimeoutError:
-            raise self._retry(f"no answer within {self._config.timeout:g} s") from None
+            raise self._trouble.retry(f"no answer within {self._config.timeout:g} s") from None
         except aiohttp.ClientError as error:
-            raise self._retry(str(error) or type(error).__name__) from None
+            raise self._trouble.retry(str(error) or type(error).__name__) from None
         if 200 <= status < 300:
-            self._mended()
+            self._trouble.mended()
             return
         self._judge(status, text, headers)
 
@@ -97,24 +98,12 @@ class Remote:
         reason = next((name for phrase, name in _TIME_REASONS.items() if phrase in text.lower()), None)
         # Prometheus up to 2.x answers "too old sample" by 500, which would come again for ever.
         if status in _SPLIT or (status == 500 and reason):
-            self._mended()
+            self._trouble.mended()
             raise Refused(reason or ("too_large" if status == 413 else "invalid"), f"{status}: {words}")
         delay = _delay(headers.get("Retry-After"), self._clock.now())
-        raise self._retry(f"answer {status}: {words}", delay, operator=status in _OPERATOR or 300 <= status < 400)
-
-    def _retry(self, what: str, delay: float | None = None, *, operator: bool = False) -> Retryable:
-        """Log each new trouble once: an ERROR where only an operator can mend it."""
-        kind = what[:60]
-        if kind != self._trouble:
-            self._trouble = kind
-            level = logging.ERROR if operator else logging.WARNING
-            _log.log(level, "remote write to %s fails: %s; samples wait", self._config.url, what)
-        return Retryable(f"remote write: {what}", retry_after=delay)
-
-    def _mended(self) -> None:
-        if self._trouble:
-            _log.info("remote write to %s works again", self._config.url)
-            self._trouble = ""
+        raise self._trouble.retry(
+            f"answer {status}: {words}", delay=delay, operator=status in _OPERATOR or 300 <= status < 400
+        )
 
 
 def _headers(config: PrometheusConfig) -> dict[str, str]:
