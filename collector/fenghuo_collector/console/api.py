@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from fenghuo_collector.console.pages import DAY, agent_of, site_of
+from fenghuo_collector.console.pages import DAY, agent_of, cursor, site_of
 from fenghuo_collector.feeds.base import Step
 
 if TYPE_CHECKING:
@@ -106,10 +106,13 @@ async def events(request: Request) -> Response:
         text=query.get("q", "")[:200],
         site=site_of(query["site"]) if "site" in query else None,
         dataset=query.get("dataset", ""),
-        before=_whole(request, "before", None),
+        before=query.get("before", "")[:100] or None,
         limit=max(1, _whole(request, "limit", 100, _MAX_EVENTS) or 1),
     )
-    return _list("events", [{"id": event.id, "time": event.time, "document": event.document} for event in found])
+    return _list(
+        "events",
+        [{"id": event.id, "time": event.time, "document": event.document, "cursor": cursor(event)} for event in found],
+    )
 
 
 async def series(request: Request) -> Response:

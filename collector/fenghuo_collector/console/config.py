@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from fenghuo.config import Duration, Section
+from fenghuo.config import Duration, Secret, Section
 
 
 class ConsoleConfig(Section):
@@ -20,4 +20,8 @@ class ConsoleConfig(Section):
     language: Literal["zh", "en"] = Field("zh", description="Language for browsers that ask for neither.")
     session: Duration = Field(12 * 3600.0, description="How long a login lasts.")
     secure_cookies: bool = Field(False, description="Send cookies over HTTPS only; set it behind a TLS proxy.")
+    metrics_token: Secret | None = Field(
+        None,
+        description="Token that a scrape of /metrics must bear (`Authorization: Bearer`); without it only this host may scrape.",
+    )
     title: str = Field("", description="Shown beside the name, e.g. the district's; empty: the site path.")

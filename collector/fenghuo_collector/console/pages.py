@@ -11,7 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from fenghuo.model import LEVELS, AgentId, Site
+from fenghuo.model import LEVELS, AgentId, Event, Site
 from fenghuo_collector.console.charts import Line, chart
 from fenghuo_collector.console.formats import local_zone, sensor_words
 from fenghuo_collector.console.sight import AgentView, DevicePage, Sight
@@ -206,6 +206,11 @@ def _gap(lines: Sequence[Line]) -> int:
     return max(3 * distances[len(distances) // 2], _LEAST_GAP) if distances else _LEAST_GAP
 
 
+def cursor(event: Event) -> str:
+    """Where a page that ends with `event` ends."""
+    return f"{event.time}.{event.id}"
+
+
 async def alerts(request: Request) -> Response:
     console = _console(request)
     firing = console.sight.firing()
@@ -224,8 +229,8 @@ async def events(request: Request) -> Response:
     """Stored events, searched by text, newest first."""
     console = _console(request)
     text = request.query_params.get("q", "")[:200]
-    before = request.query_params.get("before", "")
+    before = request.query_params.get("before", "")[:100]
     limit = 100
-    found = await console.sight.events(text=text, before=int(before) if before.isdigit() else None, limit=limit)
-    older = found[-1].time if len(found) == limit else None
+    found = await console.sight.events(text=text, before=before or None, limit=limit)
+    older = cursor(found[-1]) if len(found) == limit else None
     return console.page(request, "events.html", found=found, text=text, older=older)

@@ -130,8 +130,8 @@ class Sight(Protocol):
         text: str = "",
         site: Site | None = None,
         dataset: str = "",
-        before: int | None = None,
+        before: str | None = None,
         limit: int = 100,
     ) -> Sequence[Event]:
-        """Stored events, newest first."""
+        """Stored events, newest first; `before` is `cursor` of the last event of the page before."""
         ...

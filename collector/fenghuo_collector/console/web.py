@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import hmac
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from importlib.resources import files
+from ipaddress import ip_address
 from typing import Any
 from urllib.parse import quote
 
@@ -14,7 +16,7 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -61,6 +63,7 @@ class Console:
     streams: live.Streams
     closing: asyncio.Event
     """Set at shutdown, so that open streams end."""
+    scrape: Callable[[], bytes]
 
     def session(self, request: Request) -> Session | None:
         return self.sessions.find(request.cookies.get(SESSION_COOKIE, ""))
@@ -90,8 +93,13 @@ class Console:
         return HTMLResponse(html, status_code)
 
 
-def build(config: ConsoleConfig, sight: Sight, clock: Clock, accounts: Accounts) -> Starlette:
-    """The application; `app.state.console.link` is set where nobody has a password yet."""
+def build(
+    config: ConsoleConfig, sight: Sight, clock: Clock, accounts: Accounts, scrape: Callable[[], bytes] = bytes
+) -> Starlette:
+    """The application; `app.state.console.link` is set where nobody has a password yet.
+
+    `scrape` gives what Prometheus reads at /metrics: text format 0.0.4.
+    """
     templates = Environment(
         loader=PackageLoader("fenghuo_collector.console"),
         autoescape=select_autoescape(),
@@ -117,6 +125,7 @@ def build(config: ConsoleConfig, sight: Sight, clock: Clock, accounts: Accounts)
             Route("/first-login", login.first_submit, methods=["POST"]),
             Route("/language/{language}", login.language),
             Route("/healthz", _health),
+            Route("/metrics", _metrics),
             Mount("/api/v1", routes=api.routes(_signed_in)),
             Mount("/static", StaticFiles(directory=str(files("fenghuo_collector.console").joinpath("static")))),
         ],
@@ -135,6 +144,7 @@ def build(config: ConsoleConfig, sight: Sight, clock: Clock, accounts: Accounts)
         templates=templates,
         streams=live.Streams(),
         closing=asyncio.Event(),
+        scrape=scrape,
     )
     return app
 
@@ -164,6 +174,21 @@ def _signed_in(handler: Handler) -> Handler:
 
 async def _health(_: Request) -> Response:
     return JSONResponse({"status": "ok"})
+
+
+async def _metrics(request: Request) -> Response:
+    """The newest values and our own metrics, for Prometheus: with the token, or from this host where none is set."""
+    console = console_of(request)
+    token = console.config.metrics_token
+    if token is None:
+        allowed = request.client is not None and ip_address(request.client.host).is_loopback
+    else:
+        given = request.headers.get("authorization", "")
+        allowed = hmac.compare_digest(given.encode(), f"Bearer {token.reveal()}".encode())
+    if not allowed:
+        return PlainTextResponse("set console.metrics_token and send it as a bearer token\n", 403)
+    text = await asyncio.to_thread(console.scrape)
+    return Response(text, media_type="text/plain; version=0.0.4; charset=utf-8")
 
 
 async def _http_error(request: Request, error: Exception) -> Response:

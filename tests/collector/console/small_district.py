@@ -107,7 +107,7 @@ class SmallDistrict:
         text: str = "",
         site: Site | None = None,
         dataset: str = "",
-        before: int | None = None,
+        before: str | None = None,
         limit: int = 100,
     ) -> Sequence[Event]:
         found = [

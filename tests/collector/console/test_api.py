@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import httpx
 import pytest
 
-from .small_district import NOW
+from fenghuo.clock import VirtualClock
+from fenghuo_collector.console.auth import Accounts
+from fenghuo_collector.console.config import ConsoleConfig
+from fenghuo_collector.console.web import build
+
+from .conftest import served
+from .small_district import NOW, SmallDistrict
 
 AGENT = "bj/haidian/zgc-no1/gw1"
 
@@ -59,3 +67,19 @@ async def test_a_wrong_question_is_answered_by_what_is_wrong(analyst: httpx.Asyn
 
 async def test_nothing_can_be_written(analyst: httpx.AsyncClient) -> None:
     assert (await analyst.post("/api/v1/alerts", json={})).status_code == 405
+
+
+async def test_metrics_are_scraped_from_this_host_or_with_the_token(
+    district: SmallDistrict, clock: VirtualClock, tmp_path: Path
+) -> None:
+    accounts = Accounts({}, tmp_path / "users.json")
+    app = build(ConsoleConfig(), district, clock, accounts, lambda: b"up 1\n")
+    async with served(app) as address, httpx.AsyncClient(base_url=address) as client:
+        assert (await client.get("/metrics")).text == "up 1\n"
+    config = ConsoleConfig.model_validate({"metrics_token": "scrape-me"})
+    app = build(config, district, clock, accounts, lambda: b"up 1\n")
+    async with served(app) as address, httpx.AsyncClient(base_url=address) as client:
+        assert (await client.get("/metrics")).status_code == 403
+        answer = await client.get("/metrics", headers={"authorization": "Bearer scrape-me"})
+        assert answer.text == "up 1\n"
+        assert answer.headers["content-type"].startswith("text/plain; version=0.0.4")
