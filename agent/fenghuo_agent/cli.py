@@ -30,11 +30,12 @@ def run(
     log_format: LogFormatOption = Format.AUTO,
 ) -> None:
     """Poll, judge and ship until told to stop (SIGTERM or Ctrl-C)."""
-    from fenghuo_agent import app as agent_app  # noqa: PLC0415 — help does without it
     from fenghuo_agent.config import AgentConfig  # noqa: PLC0415 — help does without it
 
     configure(log_level, style=log_format)
     loaded = load(config, AgentConfig, env=os.environ)
+    from fenghuo_agent import app as agent_app  # noqa: PLC0415 — a wrong configuration is told without it
+
     run_until_stopped(lambda: agent_app.run(loaded))
 
 
@@ -54,9 +55,10 @@ def once(
     log_format: LogFormatOption = Format.AUTO,
 ) -> None:
     """Run one round of all inputs and print what they read; exit status 1 where an input failed."""
-    from fenghuo_agent import app as agent_app  # noqa: PLC0415 — help does without it
     from fenghuo_agent.config import AgentConfig  # noqa: PLC0415 — help does without it
 
     configure(log_level, style=log_format)
     loaded = load(config, AgentConfig, env=os.environ)
+    from fenghuo_agent import app as agent_app  # noqa: PLC0415 — a wrong configuration is told without it
+
     raise typer.Exit(agent_app.once(loaded, json=as_json))

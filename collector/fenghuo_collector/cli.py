@@ -34,11 +34,12 @@ def run(
     log_format: LogFormatOption = Format.AUTO,
 ) -> None:
     """Take in what agents send, store it and tell of alerts, until told to stop (SIGTERM or Ctrl-C)."""
-    from fenghuo_collector import app as collector_app  # noqa: PLC0415 — help does without it
     from fenghuo_collector.config import CollectorConfig  # noqa: PLC0415 — help does without it
 
     configure(log_level, style=log_format)
     loaded = load(config, CollectorConfig, env=os.environ)
+    from fenghuo_collector import app as collector_app  # noqa: PLC0415 — a wrong configuration is told without it
+
     run_until_stopped(lambda: collector_app.run(loaded))
 
 

@@ -48,6 +48,7 @@ class _Stub(typer.core.TyperCommand):
         loaded: Any = getattr(importlib.import_module(module), attribute)
         command: Any = typer.main.get_command(loaded) if isinstance(loaded, typer.Typer) else loaded
         command.name = self.name
+        command.params = [each for each in command.params if each.name not in ("install_completion", "show_completion")]
         _write_plainly(command)
         return command
 

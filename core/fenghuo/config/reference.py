@@ -139,6 +139,8 @@ def _default(field: FieldInfo) -> str:
     if field.is_required():
         return "required"
     value = field.get_default(call_default_factory=True, validated_data={})
+    if field.default_factory is not None and isinstance(value, str):
+        return ""  # it depends on the machine; the description says how
     if value is None or value is PydanticUndefined or isinstance(value, Section | Secret):
         return ""
     if is_duration(field.metadata) or _is_optional(field.annotation, is_duration):

@@ -62,8 +62,9 @@ class Section(BaseModel):
 
     def replace(self, **changes: Any) -> Self:
         """A validated copy with some fields changed."""
-        fields = {name: getattr(self, name) for name in type(self).model_fields}
-        return type(self).model_validate(fields | changes)
+        fields = {name: getattr(self, name) for name in type(self).model_fields} | changes
+        aliases = {name: field.alias or name for name, field in type(self).model_fields.items()}
+        return type(self).model_validate({aliases.get(name, name): value for name, value in fields.items()})
 
 
 def _describe_file(schema: JsonSchemaValue, key: str, file_key: str) -> None:

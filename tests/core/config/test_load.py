@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
 
 import pytest
+from pydantic import BeforeValidator, Field
 from school import School, problems_of, read
 
-from fenghuo.config import load
+from fenghuo.config import Section, load, parse
 from fenghuo.errors import Located
 
 
@@ -292,3 +294,28 @@ def test_a_section_is_immutable_and_replaced_whole():
     assert school.replace(name="y").name == "y"
     with pytest.raises(ValueError, match="port"):
         school.replace(port=0)
+
+
+def test_an_option_whose_name_is_a_word_of_python_works_by_its_alias():
+    class Inputs(Section):
+        self_: int = Field(1, alias="self", description="A number.")
+
+    assert Inputs.model_validate({"self": 2}).replace(self_=3).self_ == 3
+    with pytest.raises(Located) as caught:
+        parse(b"self: x\nselff: 1", Inputs, env={}, file="f", folder=Path())
+    assert [str(problem) for problem in caught.value.problems] == [
+        "f:1:7: self: expected a whole number",
+        "f:2:1: unknown key 'selff' (did you mean 'self'? allowed: self)",
+    ]
+
+
+def test_a_section_given_in_short_form_has_its_errors_at_the_short_form():
+    class Address(Section):
+        url: str = Field(pattern="^mqtts?://", description="Where.")
+
+    class File(Section):
+        collector: Annotated[Address, BeforeValidator(lambda v: {"url": v} if isinstance(v, str) else v)]
+
+    with pytest.raises(Located) as caught:
+        parse(b"collector: http://x", File, env={}, file="f", folder=Path())
+    assert str(caught.value) == "f:1:12: collector: String should match pattern '^mqtts?://'"

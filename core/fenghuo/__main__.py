@@ -1,0 +1,5 @@
+"""`python -m fenghuo`: the same as the console script."""
+
+from fenghuo.cli import main
+
+main()
