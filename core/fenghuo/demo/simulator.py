@@ -1,7 +1,8 @@
 """The simulated school as a process of its own: `python -m fenghuo.demo.simulator SEED BROKER_PORT`.
 
-It says on standard output, one JSON object a line, first on which ports its devices answer, then what happens. Things
-begin to go wrong when it reads a line; it ends by SIGTERM, or when its standard input ends because the demo is gone.
+It says on standard output, one JSON object a line: on which ports its devices answer, that all have been asked, what
+happens. Things begin to go wrong when it reads a line; it ends by SIGTERM, or when its standard input ends because the
+demo is gone.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import json
 import os
 import signal
 import sys
+from dataclasses import dataclass
 from typing import Any
 
 from fenghuo.clock import Clock, SystemClock
@@ -23,6 +25,8 @@ from fenghuo.demo.snmp_server import Agent, serve
 HOST = "127.0.0.1"
 COMMUNITY = "demo"
 TICK = 0.5
+POLLED = 8
+"""Answers after which a device counts as polled: learning its rows takes some."""
 
 
 def _say(message: dict[str, Any]) -> None:
@@ -42,10 +46,27 @@ def describe(happening: Happening) -> dict[str, Any]:
     }
 
 
-async def _serve_devices(school: School, clock: Clock) -> tuple[dict[str, int], list[asyncio.DatagramTransport]]:
-    """Start every device's agent on a free port: device → port, and what to close at the end."""
-    ports: dict[str, int] = {}
-    transports: list[asyncio.DatagramTransport] = []
+@dataclass(slots=True)
+class _Served:
+    """Every device's agent, listening on a port of its own."""
+
+    agents: list[Agent]
+    ports: dict[str, int]
+    transports: list[asyncio.DatagramTransport]
+
+    @property
+    def asked(self) -> bool:
+        """Whether all devices have been polled."""
+        return all(agent.answered >= POLLED for agent in self.agents)
+
+    def close(self) -> None:
+        for transport in self.transports:
+            transport.close()
+
+
+async def _serve_devices(school: School, clock: Clock) -> _Served:
+    """Start every device's agent on a free port."""
+    served = _Served([], {}, [])
 
     def up_to_date(device: Device) -> bool:
         school.advance(clock.now())
@@ -56,17 +77,19 @@ async def _serve_devices(school: School, clock: Clock) -> tuple[dict[str, int], 
             objects.view(school, device), COMMUNITY, lambda device=device: up_to_date(device), device.max_size
         )
         transport = await serve(agent, 0, HOST)
-        transports.append(transport)
-        ports[device.name] = transport.get_extra_info("sockname")[1]
-    return ports, transports
+        served.agents.append(agent)
+        served.transports.append(transport)
+        served.ports[device.name] = transport.get_extra_info("sockname")[1]
+    return served
 
 
 async def simulate(seed: int, broker_port: int, clock: Clock, begun: asyncio.Event) -> None:
     """Run the school until cancelled; nothing goes wrong in it before `begun`."""
     school = build(seed, clock.now())
     story: Story | None = None
-    ports, transports = await _serve_devices(school, clock)
-    _say({"devices": ports})
+    served = await _serve_devices(school, clock)
+    _say({"devices": served.ports})
+    told = False
     publishing = asyncio.create_task(sensors.publish(school, seed, HOST, broker_port))
     try:
         while not publishing.done():
@@ -75,12 +98,14 @@ async def simulate(seed: int, broker_port: int, clock: Clock, begun: asyncio.Eve
                 story = Story(school, now)
             for happening in story.advance(now) if story else ():
                 _say(describe(happening))
+            if served.asked and not told:
+                told = True
+                _say({"polled": len(served.agents)})
             await asyncio.sleep(TICK)
         publishing.result()
     finally:
         publishing.cancel()
-        for transport in transports:
-            transport.close()
+        served.close()
 
 
 async def _main(seed: int, broker_port: int) -> None:

@@ -1,0 +1,69 @@
+"""The configuration files that the demo writes for its agent and its collector."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fenghuo.demo.simulator import COMMUNITY, HOST
+
+SITE = "bj/demo/school-1"
+DISTRICT = "bj/demo"
+AGENT = "gw1"
+INTERVAL = "5s"
+RULES = Path(__file__).parent / "rules"
+
+
+@dataclass(frozen=True, slots=True)
+class Addresses:
+    """The loopback ports that the demo's parts meet on."""
+
+    broker: int
+    console: int
+    webhook: int
+
+    @property
+    def console_url(self) -> str:
+        return f"http://{HOST}:{self.console}"
+
+
+def agent_settings(addresses: Addresses, devices: Iterable[int], folder: Path) -> dict[str, Any]:
+    """The agent's configuration: the school's devices and sensors, polled faster than one would in earnest."""
+    broker = f"mqtt://{HOST}:{addresses.broker}"
+    return {
+        "site": SITE,
+        "agent": AGENT,
+        "collector": {"url": broker, "version": "3.1.1", "reconnect_first": 0.5, "reconnect_longest": 5},
+        "inputs": {
+            "snmp": {
+                "devices": [{"address": f"udp://{HOST}:{port}"} for port in devices],
+                "credentials": [{"community": COMMUNITY}],
+                "interval": INTERVAL,
+            },
+            "mqtt_sensor": [{"broker": broker, "topic": "school/{room}/{device}/state"}],
+            "self": {"interval": INTERVAL},
+        },
+        "rules": {"paths": [str(RULES)]},
+        "spool": {"path": str(folder / "spool.db")},
+    }
+
+
+def collector_settings(addresses: Addresses, users: Mapping[str, str], folder: Path) -> dict[str, Any]:
+    """The collector's configuration: everything embedded, alerts posted to the demo itself."""
+    return {
+        "site": DISTRICT,
+        "data": str(folder / "collector"),
+        "embedded_broker": {"listen": f"{HOST}:{addresses.broker}"},
+        "feeds": {"webhook": [{"name": "demo", "url": f"http://{HOST}:{addresses.webhook}/"}]},
+        "console": {"listen": f"{HOST}:{addresses.console}", "users": dict(users), "title": "烽火演示 demo"},
+    }
+
+
+def write(path: Path, settings: Mapping[str, Any]) -> Path:
+    """Write a configuration file (JSON, which is YAML), readable by its owner only."""
+    path.touch(mode=0o600)
+    path.write_text(json.dumps(settings, indent=2, ensure_ascii=False))
+    return path
