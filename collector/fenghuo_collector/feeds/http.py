@@ -72,19 +72,19 @@ def _names(config: TlsConfig) -> str:
 
 class Poster:
     """Posts JSON documents; its connections are kept open. Redirects are not followed: what is signed and secret goes
-    nowhere but to the address that was configured.
+    nowhere but to the address that was configured. Raises `Permanent` where a TLS file cannot be used.
     """
 
     def __init__(self, *, seconds: float, tls: TlsConfig, clock: Clock) -> None:
         self._timeout = aiohttp.ClientTimeout(total=seconds)
-        self._tls = tls
+        self._tls = tls_context(tls)
         self._clock = clock
         self._session: aiohttp.ClientSession | None = None
 
     async def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> None:
         """Returns when the receiver has taken it (2xx). Raises `Retryable` or `Permanent`."""
         if self._session is None:
-            connector = aiohttp.TCPConnector(ssl=tls_context(self._tls), limit=8)
+            connector = aiohttp.TCPConnector(ssl=self._tls, limit=8)
             self._session = aiohttp.ClientSession(connector=connector, timeout=self._timeout)
         whole = {"Content-Type": "application/json", "User-Agent": "fenghuo", **headers}
         try:

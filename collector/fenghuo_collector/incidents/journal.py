@@ -25,7 +25,7 @@ from fenghuo_collector.incidents.alerts import COLUMNS, AlertStates, last_number
 from fenghuo_collector.incidents.config import JournalConfig
 from fenghuo_collector.sinks.base import Batch
 from fenghuo_collector.sinks.sqlite.database import Writer, transaction
-from fenghuo_collector.sinks.sqlite.events import pack_document
+from fenghuo_collector.sinks.sqlite.events import MAX_TIME, UNSTORABLE, pack_document
 
 log = logging.getLogger(__name__)
 
@@ -69,9 +69,18 @@ class _Metrics:
 @dataclass(frozen=True, slots=True)
 class _Entry:
     agent: str
-    event: Event
+    key: str
     alert: Alert
     sequence: int
+    document: bytes
+
+
+def _entry(agent: AgentId, event: Event, sequence: int) -> _Entry:
+    """One step to put down; one of `UNSTORABLE` where the event is no alert or cannot be stored."""
+    alert = event_to_alert(event)
+    if abs(event.time) > MAX_TIME:
+        raise ValueError(f"time {event.time} is no moment in Unix milliseconds")
+    return _Entry(str(agent), event.id, alert, sequence, pack_document(event))
 
 
 class AlertJournal:
@@ -122,8 +131,8 @@ class AlertJournal:
         documents = ((batch, event) for batch in batches for event in batch.events)
         for index, (batch, event) in enumerate(documents):
             try:
-                entries.append(_Entry(str(batch.agent), event, event_to_alert(event), batch.sequence))
-            except ValueError as error:
+                entries.append(_entry(batch.agent, event, batch.sequence))
+            except UNSTORABLE as error:
                 rejected.append(Rejection(index, str(error)))
         await self._store(entries)
         if rejected:
@@ -139,10 +148,10 @@ class AlertJournal:
         entries: list[_Entry] = []
         for agent, event in events:
             try:
-                entries.append(_Entry(str(agent), event, event_to_alert(event), 0))
-            except ValueError as error:
+                entries.append(_entry(agent, event, 0))
+            except UNSTORABLE as error:
                 log.warning("event %s is left out of the journal: %s", event.id, error)
-        entries.sort(key=lambda entry: (entry.event.time, entry.event.id))
+        entries.sort(key=lambda entry: (entry.alert.time, entry.key))
         return await self._store(entries)
 
     async def _store(self, entries: Sequence[_Entry]) -> int:
@@ -234,13 +243,12 @@ def _store(connection: sqlite3.Connection, entries: Sequence[_Entry], now: int) 
     stored = late = 0
     with transaction(connection):
         for entry in entries:
-            key, alert = entry.event.id, entry.alert
+            key, alert = entry.key, entry.alert
             if connection.execute("SELECT 1 FROM step WHERE key = ?", (key,)).fetchone():
                 continue
-            document = pack_document(entry.event)
             number = connection.execute(
                 "INSERT INTO step (key, agent, fingerprint, time, sequence, stored, document) VALUES (?, ?, ?, ?, ?, ?, ?)",
-                (key, entry.agent, alert.fingerprint, alert.time, entry.sequence, now, document),
+                (key, entry.agent, alert.fingerprint, alert.time, entry.sequence, now, entry.document),
             ).lastrowid
             stored += 1
             row = (
@@ -259,7 +267,7 @@ def _store(connection: sqlite3.Connection, entries: Sequence[_Entry], now: int) 
                 time = excluded.time, sequence = excluded.sequence, number = excluded.number, key = excluded.key,
                 state = excluded.state, level = excluded.level, stored = excluded.stored, document = excluded.document
                 WHERE (excluded.time, excluded.sequence) >= (time, sequence)""",
-                (*row, document),
+                (*row, entry.document),
             ).rowcount
             late += not changed
         return stored, late, last_number(connection)

@@ -102,6 +102,8 @@ class Writer:
         self._connection: sqlite3.Connection | None = None
 
     async def open(self) -> sqlite3.Connection:
+        if self._connection is not None:
+            await self.run(self._connection.close)
         self._connection = await self.run(lambda: open_writer(self.path, self._schema, self._version))
         return self._connection
 
@@ -113,7 +115,11 @@ class Writer:
                 return work()
 
         # A caller that is cancelled must not leave a transaction behind that the next call would find half done.
-        return await asyncio.shield(asyncio.get_running_loop().run_in_executor(self._thread, explain))
+        try:
+            future = asyncio.get_running_loop().run_in_executor(self._thread, explain)
+        except RuntimeError as error:
+            raise Retryable(f"{self.path} is closed") from error
+        return await asyncio.shield(future)
 
     async def close(self) -> None:
         if self._connection is not None:

@@ -92,6 +92,7 @@ class _Chunk(msgspec.Struct, array_like=True):
 
 _ABSENT = 9
 _PLAIN, _ZIGZAG, _XOR = 0, 1, 2
+_DAMAGE = (msgspec.DecodeError, zstandard.ZstdError, ValueError, IndexError, TypeError, OverflowError, MemoryError)
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(_Chunk)
 
@@ -270,10 +271,10 @@ class Chunk:
 
     def field(self, index: int) -> Matrix:
         """The field at `index` of the layout."""
-        return _decode_field(self._fields[index], self.height, len(self.times))
-
-    def fields(self) -> list[Matrix]:
-        return [self.field(index) for index in range(len(self._fields))]
+        try:
+            return _decode_field(self._fields[index], self.height, len(self.times))
+        except _DAMAGE as error:
+            raise Permanent(f"a damaged chunk: {error}") from error
 
 
 def decode_chunk(data: bytes) -> Chunk:
@@ -283,7 +284,7 @@ def decode_chunk(data: bytes) -> Chunk:
         if body.version != VERSION:
             raise Permanent(f"a chunk of format {body.version}, this Fenghuo knows {VERSION}")
         times = _decode_field(body.times, 1, body.width).words[0].view(np.int64)
-    except (msgspec.DecodeError, zstandard.ZstdError, ValueError) as error:
+    except _DAMAGE as error:
         raise Permanent(f"a damaged chunk: {error}") from error
     return Chunk(times, body.height, body.fields)
 

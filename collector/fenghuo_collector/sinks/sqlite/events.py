@@ -16,7 +16,8 @@ from dataclasses import dataclass
 import msgspec
 import zstandard
 
-from fenghuo.model import Event
+from fenghuo.errors import Rejection
+from fenghuo.model import Document, Event
 from fenghuo.wire import Stream
 from fenghuo_collector.sinks.base import Batch
 from fenghuo_collector.sinks.sqlite.database import transaction
@@ -37,6 +38,10 @@ SCHEMA = (
 )
 _LOW_BITS = 12
 _MOST_TIME = 2**50
+MAX_TIME = 2**52
+"""Unix milliseconds, before or after 1970: what is beyond is an error of the sender."""
+UNSTORABLE = (ValueError, TypeError, AttributeError, OverflowError, RecursionError)
+"""What a document raises that holds something else than JSON can say."""
 _DICTIONARY = zstandard.ZstdCompressionDict(
     b'{"@timestamp":"2026-01-01T00:00:00.000Z","ecs":{"version":"9.0.0"},"message":"","log":{"level":"warning"},'
     b'"threat":{"technique":{"id":["T1557.002"],"name":[""]}},"destination":{"ip":"10.20.0.1","port":443,"mac":"00-00-5E-'
@@ -85,18 +90,45 @@ def pack_document(event: Event) -> bytes:
 
 
 def unpack_event(packed_id: PackedId, time: int, document: bytes) -> Event:
-    data = zstandard.ZstdDecompressor(dict_data=_DICTIONARY).decompress(document, max_output_size=_MAX_DOCUMENT)
-    return Event(unpack_id(packed_id), time, msgspec.json.decode(data))
+    return Event(unpack_id(packed_id), time, _document(document))
+
+
+def _document(packed: bytes) -> Document:
+    data = zstandard.ZstdDecompressor(dict_data=_DICTIONARY).decompress(packed, max_output_size=_MAX_DOCUMENT)
+    return msgspec.json.decode(data)
+
+
+def _text(packed: bytes) -> str:
+    """What an event is found by. Made of what is stored, so that its deletion names the very same words."""
+    return searchable(_document(packed))
 
 
 @dataclass(slots=True)
 class _Row:
     number: int
     packed_id: PackedId
-    event: Event
-    agent: int
+    time: int
     stored: int
+    agent: str
+    dataset: str
+    document: bytes
     replaces: bool
+
+
+def _row(event: Event, batch: Batch) -> _Row:
+    """The row of one event; ValueError and its like where the event cannot be stored."""
+    if abs(event.time) > MAX_TIME:
+        raise ValueError(f"time {event.time} is no moment in Unix milliseconds")
+    return _Row(
+        number_of(event.id, event.time),
+        pack_id(event.id),
+        event.time,
+        batch.received,
+        str(batch.agent),
+        event.dataset,
+        pack_document(event),
+        batch.stream is Stream.ASSETS,
+    )
 
 
 class EventWriter:
@@ -108,25 +140,22 @@ class EventWriter:
         self._connection = connection
         self._names: dict[tuple[str, str], int] = {}
 
-    def append(self, batches: Iterable[Batch]) -> int:
-        """Store the batches' events in one transaction; how many were new."""
+    def append(self, batches: Iterable[Batch]) -> tuple[int, list[Rejection]]:
+        """Store the batches' events in one transaction; how many were new, and which cannot be stored (`index` counts
+        through the batches' events).
+        """
+        rows: list[_Row] = []
+        rejected: list[Rejection] = []
+        for index, (batch, event) in enumerate((each, event) for each in batches for event in each.events):
+            try:
+                rows.append(_row(event, batch))
+            except UNSTORABLE as error:
+                rejected.append(Rejection(index, f"{type(error).__name__}: {error}"))
+        # The full-text index is written fastest in the order of its row numbers.
+        rows.sort(key=lambda row: row.number)
         try:
             with transaction(self._connection):
-                rows = [
-                    _Row(
-                        number_of(event.id, event.time),
-                        pack_id(event.id),
-                        event,
-                        self._number("agent", str(batch.agent)),
-                        batch.received,
-                        batch.stream is Stream.ASSETS,
-                    )
-                    for batch in batches
-                    for event in batch.events
-                ]
-                # The full-text index is written fastest in the order of its row numbers.
-                rows.sort(key=lambda row: row.number)
-                return sum([self._store(row) for row in rows])
+                return sum([self._store(row) for row in rows]), rejected
         except BaseException:
             self._names.clear()
             raise
@@ -135,24 +164,17 @@ class EventWriter:
         execute = self._connection.execute
         known = execute("SELECT number, time FROM event WHERE id = ?", (row.packed_id,)).fetchone()
         if known:
-            if not row.replaces or known[1] >= row.event.time:
+            if not row.replaces or known[1] >= row.time:
                 return False
             self._delete([known[0]])
         while execute("SELECT 1 FROM event WHERE number = ?", (row.number,)).fetchone():
             row.number += 1
+        agent, dataset = self._number("agent", row.agent), self._number("dataset", row.dataset)
         execute(
             "INSERT INTO event VALUES (?, ?, ?, ?, ?, ?, ?)",
-            (
-                row.number,
-                row.packed_id,
-                row.event.time,
-                row.stored,
-                row.agent,
-                self._number("dataset", row.event.dataset),
-                pack_document(row.event),
-            ),
+            (row.number, row.packed_id, row.time, row.stored, agent, dataset, row.document),
         )
-        execute("INSERT INTO event_text (rowid, text) VALUES (?, ?)", (row.number, searchable(row.event.document)))
+        execute("INSERT INTO event_text (rowid, text) VALUES (?, ?)", (row.number, _text(row.document)))
         return True
 
     def _number(self, table: str, name: str) -> int:

@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import sqlite3
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -18,13 +19,16 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from fenghuo.errors import Permanent
+from fenghuo.errors import Permanent, Rejection
 from fenghuo.model import Layout, Table
 from fenghuo.wire.body import decode_layout, encode_layout
 from fenghuo.wire.columns import WireColumn, pack
 from fenghuo_collector.sinks.base import Batch
 from fenghuo_collector.sinks.sqlite.database import transaction
-from fenghuo_collector.sinks.sqlite.encode import Matrix, decode_chunk, encode_chunk, join, matrix, take
+from fenghuo_collector.sinks.sqlite.encode import decode_chunk, encode_chunk, join, matrix, take
+from fenghuo_collector.sinks.sqlite.events import MAX_TIME
+
+log = logging.getLogger(__name__)
 
 VERSION = 1
 SCHEMA = (
@@ -60,19 +64,23 @@ class MetricsWriter:
         self._connection = connection
         self._layouts: WeakKeyDictionary[Layout, dict[str, int]] = WeakKeyDictionary()
 
-    def append(self, batches: Iterable[Batch]) -> int:
-        """Put the batches' tables into the journal in one transaction; how many were new to it."""
+    def append(self, batches: Iterable[Batch]) -> tuple[int, list[Rejection]]:
+        """Put the batches' tables into the journal in one transaction; how many were new to it, and which cannot be
+        stored (`index` counts through the batches' tables).
+        """
+        stored = 0
+        rejected: list[Rejection] = []
         try:
             with transaction(self._connection):
-                return sum(
-                    self._append(str(batch.agent), table, batch.received)
-                    for batch in batches
-                    for table in batch.tables
-                    if table.layout.height
-                )
+                for index, (batch, table) in enumerate((each, table) for each in batches for table in each.tables):
+                    if abs(table.time) > MAX_TIME:
+                        rejected.append(Rejection(index, f"time {table.time} is no moment in Unix milliseconds"))
+                    elif table.layout.height:
+                        stored += self._append(str(batch.agent), table, batch.received)
         except BaseException:
             self._layouts.clear()
             raise
+        return stored, rejected
 
     def _append(self, agent: str, table: Table, received: int) -> int:
         layout = self._layout(agent, table.layout)
@@ -192,9 +200,12 @@ def compact(connection: sqlite3.Connection, group: Group) -> Packed | None:
         "SELECT body FROM chunk WHERE layout = ? AND start = ?", (group.layout, group.start)
     ).fetchone()
     if there:
-        chunk = decode_chunk(there[0])
-        times = np.concatenate([chunk.times, times])
-        fields = [join(chunk.field(index), field) for index, field in enumerate(fields)]
+        try:
+            chunk = decode_chunk(there[0])
+            fields = [join(chunk.field(index), field) for index, field in enumerate(fields)]
+            times = np.concatenate([chunk.times, times])
+        except Permanent as error:
+            log.error("layout %s lost its readings from %s on, for a window: %s", group.layout, group.start, error)  # noqa: TRY400 — the text says it all
     times, order = first_of_each(times)
     body = encode_chunk(times, [take(field, order) for field in fields])
     return Packed(group, int(times[0]), int(times[-1]), max(row[0] for row in rows), body)
@@ -210,8 +221,3 @@ def read_layout(connection: sqlite3.Connection, number: int) -> Layout:
     if row is None:
         raise Permanent(f"the store lacks layout {number}")
     return decode_layout(row[0])
-
-
-def journal_matrix(bodies: Sequence[bytes], field: int, height: int) -> Matrix:
-    """One field of journal rows, in their order."""
-    return matrix([unpack_columns(body)[field] for body in bodies], height)

@@ -2,16 +2,18 @@
 
 Every method may be called from any thread and blocks for as long as the disk needs (in a coroutine:
 `await asyncio.to_thread(query.series, …)`). Reading never holds up writing. Each raises `Retryable` where the store
-cannot be read now (it was not started yet, too many queries run at once) and `Permanent` where it is damaged.
+cannot be read now: it was not started yet, is damaged, or too many queries run at once.
 """
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
+from fenghuo.errors import Permanent
 from fenghuo.model import AgentId, Event, Layout, Site, Value
 from fenghuo.wire.body import decode_layout
 from fenghuo_collector.sinks.sqlite.config import SqliteConfig
@@ -21,6 +23,8 @@ from fenghuo_collector.sinks.sqlite.events import first_number, number_of, pack_
 from fenghuo_collector.sinks.sqlite.metrics import unpack_columns
 from fenghuo_collector.sinks.sqlite.points import Point, rates, thin
 from fenghuo_collector.sinks.sqlite.text import match_expression
+
+log = logging.getLogger(__name__)
 
 MAX_EVENTS = 10_000
 _LAYOUTS_REMEMBERED = 2_048
@@ -206,8 +210,11 @@ def _parts(
     for (body,) in connection.execute(
         "SELECT body FROM chunk WHERE layout = ? AND first <= ? AND last >= ?", (layout, end, start)
     ):
-        chunk = decode_chunk(body)
-        yield chunk.times.tolist(), chunk.field(field)
+        try:
+            chunk = decode_chunk(body)
+            yield chunk.times.tolist(), chunk.field(field)
+        except Permanent as error:
+            log.error("layout %s has a hole: %s", layout, error)  # noqa: TRY400 — the text says it all
     rows = connection.execute(
         "SELECT time, body FROM journal WHERE layout = ? AND time BETWEEN ? AND ? ORDER BY time", (layout, start, end)
     ).fetchall()

@@ -12,7 +12,7 @@ from typing import Any
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from fenghuo.clock import Clock
-from fenghuo.errors import FenghuoError, Retryable
+from fenghuo.errors import FenghuoError, PartialWrite, Rejection, Retryable
 from fenghuo.wire import Stream
 from fenghuo_collector.sinks.base import Batch
 from fenghuo_collector.sinks.sqlite import events, metrics
@@ -45,6 +45,7 @@ class _Metrics:
         self.failures = Counter(
             f"{prefix}_maintenance_failures_total", "Rounds of compaction and retention that failed.", registry=registry
         )
+        self.waiting = Gauge(f"{prefix}_journal_tables", "Tables not compacted yet.", registry=registry)
         self.size = Gauge(f"{prefix}_bytes", "Size of the store's files.", ["file"], registry=registry)
 
 
@@ -88,10 +89,17 @@ class SqliteSink:
         writer, storer = self._writers()
         tables = [batch for batch in batches if batch.tables]
         documents = [batch for batch in batches if batch.events]
+        rejected: list[Rejection] = []
         if tables:
-            self._metrics.stored.labels("table").inc(await self._metrics_file.run(lambda: writer.append(tables)))
+            stored, refused = await self._metrics_file.run(lambda: writer.append(tables))
+            self._metrics.stored.labels("table").inc(stored)
+            rejected += _renumber(refused, batches, tables=True)
         if documents:
-            self._metrics.stored.labels("document").inc(await self._events_file.run(lambda: storer.append(documents)))
+            stored, refused = await self._events_file.run(lambda: storer.append(documents))
+            self._metrics.stored.labels("document").inc(stored)
+            rejected += _renumber(refused, batches, tables=False)
+        if rejected:
+            raise PartialWrite(f"{len(rejected)} items cannot be stored: {rejected[0].reason}", rejected=rejected)
 
     def _writers(self) -> tuple[metrics.MetricsWriter, events.EventWriter]:
         if self._tables is None or self._events is None:
@@ -104,10 +112,11 @@ class SqliteSink:
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task
             self._task = None
-        await self._metrics_file.close()
-        await self._events_file.close()
+        # Readers first: the writer, closed last, then folds the write-ahead log into the file.
         self._readers.close()
         self.query.close()
+        await self._metrics_file.close()
+        await self._events_file.close()
 
     # Looking after the files ------------------------------------------------------------------------------------------
 
@@ -133,15 +142,17 @@ class SqliteSink:
         settle = min(_SETTLE_MS, window)
         now = self._clock.now()
 
-        def find() -> list[metrics.Group]:
+        def find() -> tuple[list[metrics.Group], int]:
             with self._readers.borrow() as connection:
-                return metrics.due(connection, now, window, settle)
+                waiting = connection.execute("SELECT count(*) FROM journal").fetchone()[0]
+                return metrics.due(connection, now, window, settle), int(waiting)
 
         def pack(groups: Sequence[metrics.Group]) -> list[metrics.Packed]:
             with self._readers.borrow() as connection:
                 return [packed for group in groups if (packed := metrics.compact(connection, group))]
 
-        groups = await asyncio.to_thread(find)
+        groups, waiting = await asyncio.to_thread(find)
+        self._metrics.waiting.set(waiting)
         for index in range(0, len(groups), _CHUNKS_AT_ONCE):
             packed = await asyncio.to_thread(pack, groups[index : index + _CHUNKS_AT_ONCE])
             await self._metrics_file.run(lambda packed=packed: writer.put(packed, now))
@@ -161,6 +172,21 @@ class SqliteSink:
         while gone := await file.run(delete):
             self._metrics.expired.labels(kind).inc(gone)
             await asyncio.sleep(_PAUSE_SECONDS)
+
+
+def _renumber(rejected: Sequence[Rejection], batches: Sequence[Batch], *, tables: bool) -> list[Rejection]:
+    """Rejections that count tables only, or events only, as ones that count all items of the batches."""
+    if not rejected:
+        return []
+    places: list[int] = []
+    number = 0
+    for batch in batches:
+        if tables:
+            places += range(number, number + len(batch.tables))
+        else:
+            places += range(number + len(batch.tables), number + len(batch.tables) + len(batch.events))
+        number += len(batch.tables) + len(batch.events)
+    return [Rejection(places[each.index], each.reason) for each in rejected]
 
 
 def _size(file: Path) -> int:
