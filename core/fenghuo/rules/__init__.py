@@ -4,6 +4,6 @@ from __future__ import annotations
 
 from fenghuo.rules.engine import Engine
 from fenghuo.rules.load import load_rules, read_rules
-from fenghuo.rules.rule import Inapplicable, Rule, RuleSet
+from fenghuo.rules.rule import Rule, RuleSet, Unloaded
 
-__all__ = ["Engine", "Inapplicable", "Rule", "RuleSet", "load_rules", "read_rules"]
+__all__ = ["Engine", "Rule", "RuleSet", "Unloaded", "load_rules", "read_rules"]

@@ -46,7 +46,11 @@ class Frame:
 
 Evaluate = Callable[[Frame], Column]
 
-_divide: Callable[[Any, Any], Any] = operator.truediv  # pyright: ignore[reportUnknownMemberType] — typeshed leaves it open
+
+def _divide(dividend: Any, divisor: Any) -> Any:
+    return dividend / divisor
+
+
 _ARITHMETIC: dict[str, Callable[[Any, Any], Any]] = {
     "+": operator.add,
     "-": operator.sub,

@@ -355,6 +355,12 @@ class Engine:
 
     # Time
 
+    @property
+    def due(self) -> int | None:
+        """When `advance` has something to do next, Unix milliseconds; None while nothing waits."""
+        moments = [*(entry[0] for entry in self._timers[:1]), *(entry[0] for entry in self._held[:1])]
+        return min(moments) if moments else None
+
     def advance(self, now_ms: int) -> list[Alert]:
         """Let time pass: hold times, silences, readings held back. Cheap; to be called about once a second."""
         self._now = max(self._now, now_ms)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -20,7 +19,8 @@ from fenghuo.model import LEVELS, Level
 from fenghuo.rules.expression import ExpressionError, Node, parse_condition
 from fenghuo.rules.kinds import KINDS, Kind
 from fenghuo.rules.kinds.base import milliseconds
-from fenghuo.rules.rule import Inapplicable, Rule, RuleSet
+from fenghuo.rules.readings import Readings
+from fenghuo.rules.rule import Rule, RuleSet, Unloaded
 from fenghuo.rules.section import RuleSection
 from fenghuo.rules.template import Template, compile_template
 from fenghuo.rules.where import Where
@@ -28,7 +28,6 @@ from fenghuo.rules.where import Where
 T = TypeVar("T")
 
 MAX_FILES = 10_000
-_SEPARATOR = re.compile(r"^---(?=\s|$)", re.MULTILINE)
 _SIGMA = {"detection": "Sigma detection", "correlation": "Sigma correlation", "filter": "Sigma filter"}
 
 
@@ -48,28 +47,42 @@ def read_rules(
     paths: Sequence[Path], *, require_tests: bool = False, known: Iterable[str] = ()
 ) -> tuple[RuleSet, list[Problem]]:
     """As `load_rules`, but answers with both: the rules that are right, and what is wrong with the others."""
-    problems: list[Problem] = []
-    files = _files(paths, problems)
-    rules: list[Rule] = []
-    inapplicable: list[Inapplicable] = []
+    read = _Read()
+    files = _files(paths, read.problems)
     for file in files:
-        for item in _read_file(file, problems):
-            if isinstance(item, Rule):
-                rules.append(item)
-            else:
-                inapplicable.append(item)
-    if require_tests:
-        problems += [_untested(rule) for rule in rules if not rule.tests]
-    problems += _check_names(rules)
-    problems += _check_suppression(rules, set(known))
-    return RuleSet(tuple(rules), tuple(inapplicable), tuple(files)), problems
+        _read_file(file, read)
+    wrong = [_untested(rule) for rule in read.rules if require_tests and not rule.tests]
+    wrong += _check_names(read.rules)
+    wrong += _check_suppression(read.rules, set(known) | set(read.refused_names))
+    reasons = {problem.place: problem.message for problem in reversed(wrong)}
+    refused = [
+        *read.refused,
+        *(
+            Unloaded(rule.id, rule.title, rule.place, reasons[rule.place])
+            for rule in read.rules
+            if rule.place in reasons
+        ),
+    ]
+    rules = [rule for rule in read.rules if rule.place not in reasons]
+    return RuleSet(tuple(rules), tuple(read.inapplicable), tuple(refused), tuple(files)), read.problems + wrong
 
 
-def parse_rules(content: bytes, file: str) -> tuple[list[Rule | Inapplicable], list[Problem]]:
+def parse_rules(content: bytes, file: str) -> tuple[list[Rule], list[Problem]]:
     """The rules of one file's content, without the checks of the set as a whole."""
-    problems: list[Problem] = []
-    items = list(_read_documents(content, file, problems))
-    return items, problems
+    read = _Read()
+    _read_documents(content, file, read)
+    return read.rules, read.problems
+
+
+@dataclass(slots=True)
+class _Read:
+    """What was found in the files so far."""
+
+    rules: list[Rule] = field(default_factory=list[Rule])
+    inapplicable: list[Unloaded] = field(default_factory=list[Unloaded])
+    refused: list[Unloaded] = field(default_factory=list[Unloaded])
+    refused_names: list[str] = field(default_factory=list[str])
+    problems: list[Problem] = field(default_factory=list[Problem])
 
 
 def _files(paths: Sequence[Path], problems: list[Problem]) -> list[Path]:
@@ -85,35 +98,38 @@ def _files(paths: Sequence[Path], problems: list[Problem]) -> list[Path]:
     return list(found)[:MAX_FILES]
 
 
-def _read_file(file: Path, problems: list[Problem]) -> Iterable[Rule | Inapplicable]:
+def _read_file(file: Path, read: _Read) -> None:
     try:
         with file.open("rb") as stream:
             content = stream.read(MAX_BYTES + 1)
     except OSError as error:
         reason = error.strerror or type(error).__name__
-        problems.append(Problem(Place(str(file)), f"cannot read the file: {reason}"))
-        return ()
-    return list(_read_documents(content, str(file), problems))
+        read.problems.append(Problem(Place(str(file)), f"cannot read the file: {reason}"))
+        return
+    _read_documents(content, str(file), read)
 
 
-def _read_documents(content: bytes, file: str, problems: list[Problem]) -> Iterable[Rule | Inapplicable]:
-    for first_line, text in _documents(content):
+def _read_documents(content: bytes, file: str, read: _Read) -> None:
+    for lines_before, text in _documents(content):
         try:
             tree, found, wrong = document.read(text, file, None)
         except Located as error:
-            problems += [_shifted(problem, first_line) for problem in error.problems]
+            read.problems += [_shifted(problem, lines_before) for problem in error.problems]
             continue
-        if tree.children == {} or (tree.children is None and tree.value is None and tree.text is None):
+        if tree.children == {} or (tree.children is None and tree.text is None):
             continue
         reader = _DocumentReader(tree, file)
         item = reader.rule(wrong)
-        found += reader.problems
-        problems += sorted(
-            (_shifted(problem, first_line) for problem in dict.fromkeys(found)),
-            key=lambda problem: (problem.place.line, problem.place.column),
-        )
-        if item is not None and not found:
-            yield _moved(item, first_line)
+        problems = [_shifted(problem, lines_before) for problem in dict.fromkeys((*found, *reader.problems))]
+        problems.sort(key=lambda problem: (problem.place.line, problem.place.column))
+        read.problems += problems
+        if problems or item is None:
+            read.refused.append(_shifted_item(reader.unloaded(problems[0].message), lines_before))
+            read.refused_names.append(reader.text("name"))
+        elif isinstance(item, Rule):
+            read.rules.append(replace(item, place=_shifted_place(item.place, lines_before)))
+        else:
+            read.inapplicable.append(_shifted_item(item, lines_before))
 
 
 def _documents(content: bytes) -> list[tuple[int, bytes]]:
@@ -132,16 +148,16 @@ def _documents(content: bytes) -> list[tuple[int, bytes]]:
     return [(first, text) for first, text in found if text.strip()]
 
 
+def _shifted_place(place: Place, lines: int) -> Place:
+    return Place(place.file, place.line + lines, place.column) if place.line else place
+
+
 def _shifted(problem: Problem, lines: int) -> Problem:
-    place = problem.place
-    if not lines or not place.line:
-        return problem
-    return Problem(Place(place.file, place.line + lines, place.column), problem.message, problem.hint)
+    return replace(problem, place=_shifted_place(problem.place, lines))
 
 
-def _moved(item: Rule | Inapplicable, lines: int) -> Rule | Inapplicable:
-    place = item.place
-    return replace(item, place=Place(place.file, place.line + lines, place.column))
+def _shifted_item(item: Unloaded, lines: int) -> Unloaded:
+    return replace(item, place=_shifted_place(item.place, lines))
 
 
 class _DocumentReader:
@@ -152,7 +168,7 @@ class _DocumentReader:
         self._file = file
         self.problems: list[Problem] = []
 
-    def rule(self, wrong: set[Tree]) -> Rule | Inapplicable | None:
+    def rule(self, wrong: set[Tree]) -> Rule | Unloaded | None:
         kind = self._kind()
         if not isinstance(kind, Kind):
             return kind
@@ -161,6 +177,7 @@ class _DocumentReader:
             return None
         read = kind.read(section, self)
         levels = self._levels(section)
+        self._check_tests(section)
         message = self.read("message", section.message, _compile_message)
         message_zh = self.read("message_zh", section.message_zh, _compile_message)
         if read is None or message is None or message_zh is None or self.problems:
@@ -190,7 +207,7 @@ class _DocumentReader:
     def _say(self, place: Place, message: str, hint: str = "") -> None:
         self.problems.append(Problem(place, printable(message), printable(hint)))
 
-    def _kind(self) -> Kind | Inapplicable | None:
+    def _kind(self) -> Kind | Unloaded | None:
         children = self._tree.children
         if children is None or self._tree.is_list:
             self._say(self._place(), "expected a rule: lines of `key: value`")
@@ -198,7 +215,7 @@ class _DocumentReader:
         if "kind" not in children:
             for key, what in _SIGMA.items():
                 if key in children:
-                    return self._inapplicable(f"a {what} document; this version runs no kind that reads it")
+                    return self.unloaded(f"a {what} document; this version runs no kind that reads it")
             self._say(self._place(), "'kind' is missing", f"allowed: {', '.join(KINDS)}")
             return None
         name = children["kind"].text or ""
@@ -207,10 +224,13 @@ class _DocumentReader:
             return None
         return KINDS[name]
 
-    def _inapplicable(self, reason: str) -> Inapplicable:
-        children = self._tree.children or {}
-        texts = {key: node.text or "" for key, node in children.items()}
-        return Inapplicable(texts.get("id", ""), texts.get("title", ""), self._place(), reason)
+    def text(self, key: str) -> str:
+        """A key's value as it is written; empty where it is none."""
+        node = (self._tree.children or {}).get(key)
+        return (node.text or "")[:200] if node else ""
+
+    def unloaded(self, reason: str) -> Unloaded:
+        return Unloaded(self.text("id"), self.text("title"), self._place(), reason)
 
     def _section(self, model: type[RuleSection], wrong: set[Tree]) -> RuleSection | None:
         section, errors, seen = _validate(self._tree, model)
@@ -243,6 +263,13 @@ class _DocumentReader:
                 node = self._read_at(("level", level), section.level[level], parse_condition)
                 found.append((level, node))
         return tuple(found)
+
+    def _check_tests(self, section: RuleSection) -> None:
+        readings = Readings(section.measurement)
+        for number, case in enumerate(section.tests):
+            for index, entry in enumerate(case.input):
+                path = ("tests", str(number), "input", str(index))
+                self._read_at(path, "", lambda _, entry=entry: readings.check(entry))
 
 
 def _compile_message(text: str) -> Template:

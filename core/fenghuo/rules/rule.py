@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -100,8 +100,8 @@ class Rule:
 
 
 @dataclass(frozen=True, slots=True)
-class Inapplicable:
-    """A document that is a rule, but of no kind that this version runs; `reason` says why."""
+class Unloaded:
+    """A document that is no rule to run: of no kind that this version knows, or wrong; `reason` says why."""
 
     id: str
     title: str
@@ -111,8 +111,9 @@ class Inapplicable:
 
 @dataclass(frozen=True)
 class RuleSet:
-    """The rules of some files, valid as a set."""
+    """The rules of some files; those that are `inapplicable` here or were `refused` are told, never silently dead."""
 
     rules: tuple[Rule, ...] = ()
-    inapplicable: tuple[Inapplicable, ...] = ()
-    files: tuple[Path, ...] = field(default=())
+    inapplicable: tuple[Unloaded, ...] = ()
+    refused: tuple[Unloaded, ...] = ()
+    files: tuple[Path, ...] = ()
