@@ -46,7 +46,7 @@ def check_rules(paths: Paths = None, as_json: JsonOption = False) -> None:
 
 
 @app.command("test")
-def test_rules(paths: Paths = None, as_json: JsonOption = False) -> None:
+def run_rule_tests(paths: Paths = None, as_json: JsonOption = False) -> None:
     """Run the tests inside rules; exit status 1 where one fails or a rule is wrong."""
     found, problems = _read(paths)
     if problems:

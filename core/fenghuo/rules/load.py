@@ -16,9 +16,9 @@ from fenghuo.config.mistakes import explain
 from fenghuo.config.words import allow, printable, suggest
 from fenghuo.errors import Located, Place, Problem
 from fenghuo.model import LEVELS, Level
-from fenghuo.rules.expression import ExpressionError, Node, parse_condition
+from fenghuo.rules.expression import VARIABLES, ExpressionError, Node, parse_condition, parse_number
 from fenghuo.rules.kinds import KINDS, Kind
-from fenghuo.rules.kinds.base import milliseconds
+from fenghuo.rules.kinds.base import milliseconds, parse_clear
 from fenghuo.rules.readings import Readings
 from fenghuo.rules.rule import Rule, RuleSet, Unloaded
 from fenghuo.rules.section import RuleSection
@@ -64,7 +64,14 @@ def read_rules(
         ),
     ]
     rules = [rule for rule in read.rules if rule.place not in reasons]
-    return RuleSet(tuple(rules), tuple(read.inapplicable), tuple(refused), tuple(files)), read.problems + wrong
+    return RuleSet(tuple(rules), tuple(read.inapplicable), tuple(refused), tuple(files)), _in_order(
+        read.problems + wrong, files
+    )
+
+
+def _in_order(problems: Iterable[Problem], files: Sequence[Path]) -> list[Problem]:
+    order = {str(file): number for number, file in enumerate(files)}
+    return sorted(problems, key=lambda each: (order.get(each.place.file, -1), each.place.line, each.place.column))
 
 
 def parse_rules(content: bytes, file: str) -> tuple[list[Rule], list[Problem]]:
@@ -174,6 +181,7 @@ class _DocumentReader:
             return kind
         section = self._section(kind.section, wrong)
         if section is None:
+            self._check_texts()
             return None
         read = kind.read(section, self)
         levels = self._levels(section)
@@ -263,6 +271,25 @@ class _DocumentReader:
                 node = self._read_at(("level", level), section.level[level], parse_condition)
                 found.append((level, node))
         return tuple(found)
+
+    def _check_texts(self) -> None:
+        """What can be said of expressions and templates although other keys are wrong."""
+        every = frozenset(VARIABLES)
+        parsers: dict[str, Callable[[str], object]] = {
+            "data": parse_number,
+            "condition": lambda text: parse_condition(text, every),
+            "clear": lambda text: parse_clear(text, every),
+            "message": compile_template,
+            "message_zh": compile_template,
+        }
+        children = self._tree.children or {}
+        for key, parse in parsers.items():
+            if key in children and children[key].text:
+                self.read(key, children[key].text or "", parse)
+        levels = children["level"].children if "level" in children else None
+        for level, node in (levels or {}).items():
+            if level in LEVELS and node.text:
+                self._read_at(("level", level), node.text, parse_condition)
 
     def _check_tests(self, section: RuleSection) -> None:
         readings = Readings(section.measurement)
