@@ -6,6 +6,7 @@ told apart by walking the tree of the file; of several members of a union the on
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -44,6 +45,8 @@ _EXPECTED = {
     "none_required": "nothing",
     "path_type": "a file name",
 }
+_MEMBER = re.compile(r"(\w+)\]*$")
+"""The class in pydantic's name of a union's member: `User`, `function-before[note(), User]`."""
 _CHOICE = {"literal_error", "enum"}
 _KIND_WEIGHT = 10
 """A wrong `kind: …` says louder than anything else that a union's member is not meant."""
@@ -236,7 +239,8 @@ def _guess(found: _Found) -> str:
 
 def _sections(found: _Found, seen: Seen) -> Sequence[type[Section]]:
     sections = seen.get(id(found.tree.made), ())
-    return [section for section in sections if section.__name__ == found.member] or sections
+    name = _MEMBER.search(found.member)
+    return [section for section in sections if name and section.__name__ == name[1]] or sections
 
 
 def _allowed(found: _Found, seen: Seen) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 import inspect
 import types
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, Union, cast, get_args, get_origin
 
@@ -86,7 +86,7 @@ def _is_list(origin: Any) -> bool:
 def _row(name: str, field: FieldInfo) -> str:
     key = field.alias or name
     shown = f"`{key}`, `{key}{FILE_SUFFIX}`" if is_secret(field.annotation) else f"`{key}`"
-    kind = describe(field.annotation, field.metadata) + _bounds(field.metadata)
+    kind = describe(field.annotation, field.metadata) + _bounds(field)
     cells = (shown, kind, _default(field), field.description or "")
     return "| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in cells) + " |"
 
@@ -119,10 +119,10 @@ def _describe_class(annotation: Any) -> str:
     return _SIMPLE.get(cast("Any", annotation), "text")
 
 
-def _bounds(metadata: Sequence[Any]) -> str:
-    is_time, is_bytes = is_duration(metadata), is_size(metadata)
+def _bounds(field: FieldInfo) -> str:
+    is_time, is_bytes = _is(field, is_duration), _is(field, is_size)
     parts: list[str] = []
-    for rule in metadata:
+    for rule in field.metadata:
         for kind, sign, name in ((Ge, "≥", "ge"), (Gt, ">", "gt"), (Le, "≤", "le"), (Lt, "<", "lt")):
             if isinstance(rule, kind):
                 bound = getattr(rule, name)
@@ -143,20 +143,17 @@ def _default(field: FieldInfo) -> str:
         return ""  # it depends on the machine; the description says how
     if value is None or value is PydanticUndefined or isinstance(value, Section | Secret):
         return ""
-    if is_duration(field.metadata) or _is_optional(field.annotation, is_duration):
+    if _is(field, is_duration):
         return f"`{format_duration(value)}`"
-    if is_size(field.metadata) or _is_optional(field.annotation, is_size):
+    if _is(field, is_size):
         return f"`{format_size(value)}`"
     return _plain(value)
 
 
-def _is_optional(annotation: Any, check: Any) -> bool:
-    """Whether `annotation` is a duration or a size, or nothing."""
-    return any(
-        get_origin(part) is Annotated and check(get_args(part)[1:])
-        for part in get_args(annotation)
-        if part is not types.NoneType
-    )
+def _is(field: FieldInfo, check: Callable[[Sequence[Any]], bool]) -> bool:
+    """Whether a field is a duration or a size (`check` says which), or nothing."""
+    parts = [part for part in get_args(field.annotation) if get_origin(part) is Annotated]
+    return check(field.metadata) or any(check(get_args(part)[1:]) for part in parts)
 
 
 def _plain(value: Any) -> str:

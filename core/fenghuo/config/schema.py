@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Any, cast
 
 from fenghuo.config.section import Section
@@ -21,8 +22,8 @@ def schema(model: type[Section]) -> dict[str, Any]:
     """The JSON Schema of files that `load(…, model)` takes, with `<secret>_file` keys and `${NAME}` values."""
     result = model.model_json_schema(mode="validation")
     definitions: dict[str, Any] = result.pop("$defs", {})
-    for part in (result, *definitions.values()):
-        _take_variables(part)
+    for section in _sections([result, definitions]):
+        _take_variables(section)
     return {
         "$schema": DIALECT,
         **result,
@@ -33,6 +34,18 @@ def schema(model: type[Section]) -> dict[str, Any]:
 def schema_text(model: type[Section]) -> str:
     """The schema as the text of a file."""
     return json.dumps(schema(model), indent=2, ensure_ascii=False) + "\n"
+
+
+def _sections(part: Any) -> Iterator[dict[str, Any]]:
+    """Every schema within `part` that lists options."""
+    if isinstance(part, list):
+        for item in cast("list[Any]", part):
+            yield from _sections(item)
+    elif isinstance(part, dict):
+        schema_part = cast("dict[str, Any]", part)
+        if isinstance(schema_part.get("properties"), dict):
+            yield schema_part
+        yield from _sections(list(schema_part.values()))
 
 
 def _take_variables(part: dict[str, Any]) -> None:

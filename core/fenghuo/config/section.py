@@ -12,12 +12,13 @@ from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
+    GetCoreSchemaHandler,
     GetJsonSchemaHandler,
     ValidationInfo,
     model_validator,
 )
 from pydantic.json_schema import JsonSchemaValue
-from pydantic_core import CoreSchema
+from pydantic_core import CoreSchema, core_schema
 
 from fenghuo.config.secret import FILE_SUFFIX, Secret, folder_of, point_to_files
 
@@ -40,13 +41,11 @@ class Section(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _prepare(cls, data: Any, info: ValidationInfo) -> Any:
+    def _prepare(cls, data: Any) -> Any:
+        """Turn `x_file` into the secret `x`, and truths where numbers are wanted into what is refused."""
         if not isinstance(data, Mapping):
             return data
         content = cast("Mapping[str, Any]", data)
-        notes = cast("Mapping[str, Any]", info.context or {})
-        seen = cast("dict[int, list[type[Section]]]", notes.get("sections", {}))
-        seen.setdefault(id(content), []).append(cls)
         result = point_to_files(content, secret_files(cls))
         for name in _numbers(cls):
             if isinstance(result.get(name), bool):
@@ -54,10 +53,23 @@ class Section(BaseModel):
         return result
 
     @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        def note(data: Any, info: ValidationInfo) -> Any:
+            """Remember, for the words of errors, which mapping of the file was tried as which section."""
+            notes = cast("Mapping[str, Any]", info.context or {})
+            seen = cast("dict[int, list[type[Section]]]", notes.get("sections", {}))
+            seen.setdefault(id(data), []).append(cls)
+            return data
+
+        return core_schema.with_info_before_validator_function(note, handler(source))
+
+    @classmethod
     def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        result = handler.resolve_ref_schema(handler(schema))
+        result = handler(schema)
+        content = handler.resolve_ref_schema(result)
         for file_key, key in secret_files(cls).items():
-            _describe_file(result, key, file_key)
+            if file_key not in content["properties"]:
+                _describe_file(content, key, file_key)
         return result
 
     def replace(self, **changes: Any) -> Self:

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Annotated
 
 import pytest
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, model_validator
 from school import School, problems_of, read
 
 from fenghuo.config import Section, load, parse
@@ -319,3 +319,17 @@ def test_a_section_given_in_short_form_has_its_errors_at_the_short_form():
     with pytest.raises(Located) as caught:
         parse(b"collector: http://x", File, env={}, file="f", folder=Path())
     assert str(caught.value) == "f:1:12: collector: String should match pattern '^mqtts?://'"
+
+
+def test_hints_are_given_where_a_section_rewrites_what_it_was_given():
+    class Rewriting(Section):
+        data: str = Field("x", description="A folder.")
+        path: str = Field("", description="A path.")
+
+        @model_validator(mode="before")
+        @classmethod
+        def _fill(cls, value):
+            return {"path": "y", **value}
+
+    with pytest.raises(Located, match=r"1:1: unknown key 'dat' \(did you mean 'data'\? allowed: data, path\)"):
+        parse(b"dat: 1", Rewriting, env={}, file="f", folder=Path())
