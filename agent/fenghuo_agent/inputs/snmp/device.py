@@ -18,7 +18,7 @@ from fenghuo_agent.inputs.snmp.errors import Denied, Faulty, SnmpError, Unanswer
 from fenghuo_agent.inputs.snmp.labels import Names
 from fenghuo_agent.inputs.snmp.learn import Learnt, learn
 from fenghuo_agent.inputs.snmp.message import GET, Community, Envelope
-from fenghuo_agent.inputs.snmp.plan import Fit, Plan, Plans
+from fenghuo_agent.inputs.snmp.plan import Fit, Plans
 from fenghuo_agent.inputs.snmp.poll import Reading, TooMuch
 from fenghuo_agent.inputs.snmp.session import Session, Timing
 from fenghuo_agent.inputs.snmp.tables import (
@@ -72,7 +72,7 @@ class Device:
 
     __slots__ = (
         "_asset", "_candidates", "_credential", "_discontinuities", "_down", "_epochs", "_fit", "_label", "_layouts", "_learnt", "_moves_from",
-        "_plan", "_reading", "_relearn_at", "_session", "_shared", "_uptime", "config", "failures", "probe_at", "state",
+        "_reading", "_relearn_at", "_session", "_shared", "_uptime", "config", "failures", "probe_at", "state",
     )  # fmt: skip
 
     def __init__(self, settings: config.Device, shared: Shared) -> None:
@@ -92,7 +92,6 @@ class Device:
         self._learnt: Learnt | None = None
         self._layouts: Layouts | None = None
         self._down: Layout | None = None
-        self._plan: Plan | None = None
         self._label = ""
         self._asset: Document | None = None
         self._uptime = Uptime()
@@ -195,7 +194,6 @@ class Device:
         if before is None or before.shape.rows != learnt.shape.rows:
             self._discontinuities = ()
         self._learnt = learnt
-        self._plan = shared.plans.get(learnt.shape, self._fit.size)
         self._lay_out(accumulator, learnt, old)
 
     def _lay_out(self, accumulator: Accumulator, learnt: Learnt, old: Layouts | None) -> None:
@@ -221,7 +219,7 @@ class Device:
             learnt = self._learnt
             if learnt is None:
                 raise Faulty(f"{self.instance}: nothing was learnt")
-            plan = self._plan = self._shared.plans.get(learnt.shape, self._fit.size)
+            plan = self._shared.plans.get(learnt.shape, self._fit.size)
             try:
                 values = await self._reading.read(plan, self._check)
                 self._check_rows(learnt, values)

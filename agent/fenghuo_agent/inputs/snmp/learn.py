@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -127,10 +128,10 @@ def _grid(
 
 
 def _labels(rows: list[int], ports: Walked) -> dict[str, list[str]]:
-    labels = {"ifIndex": [str(row) for row in rows]}
+    labels = {"ifIndex": [sys.intern(str(row)) for row in rows]}
     for item in mibs.IF_LABELS:
         found = ports.columns[item]
-        labels[item.name] = [_text(found.get((row,))) for row in rows]
+        labels[item.name] = [sys.intern(_text(found.get((row,)))) for row in rows]
     return labels
 
 

@@ -45,7 +45,8 @@ STEPS = (
 )
 """The numbers of objects in a request: steps, so that alike devices share their plans."""
 ENVELOPE_SIZE = 80
-VARBIND_OVERHEAD = 8
+ROOM = 0.97
+"""Answers grow by themselves as counters do: so much of the allowed size is used."""
 
 
 class Shape(NamedTuple):
@@ -84,19 +85,50 @@ class Shape(NamedTuple):
             yield SENSOR_STATUS, (sensor,)
 
 
+class Unusual(Exception):  # noqa: N818 — the name says what an answer is; never leaves this package
+    """An answer that is not what a device usually sends; it has to be read with more care."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Chunk:
-    """One request: its encoded variable bindings, and for each the name, the tag of its type and how long it may be.
+    """One request: its encoded variable bindings, and for each the name, the tag of its type and its longest value.
 
-    A value longer than `widths` says, or of another tag, is looked at with more care; `integers` are the places of signed
-    ones.
+    `integers` are the places of signed ones. `_heads` holds, by place and length, what stands before a value in an
+    answer; devices that share a plan share these octets.
     """
 
     names: tuple[bytes, ...]
     tags: bytes
-    widths: bytes
+    longest: bytes
     integers: tuple[int, ...]
     body: bytes
+    _heads: dict[tuple[int, int], bytes] = field(default_factory=dict[tuple[int, int], bytes])
+
+    def head(self, place: int, answer: bytes, at: int) -> tuple[bytes, int]:
+        """What stands before the value at `answer[at:]`, a leading zero included, and how long the value is without it.
+
+        Raises `Unusual` where it is not this chunk's object, its type or a plain length, `IndexError` where the answer
+        breaks off.
+        """
+        name, tag, longest = self.names[place], self.tags[place], self.longest[place]
+        length = answer[at + 3 + len(name)]
+        if not 0 < length <= longest:
+            raise Unusual
+        zero = b"\0" if length == longest and tag != INTEGER else b""
+        head = bytes((ber.SEQUENCE, len(name) + 2 + length)) + name + bytes((tag, length)) + zero
+        if answer[at : at + len(head)] != head:
+            raise Unusual
+        return self._heads.setdefault((place, length), head), length - len(zero)
+
+
+class Guess:
+    """What one device's next answer to a chunk probably looks like: as the last one. Values seldom change their length."""
+
+    __slots__ = ("heads", "sizes")
+
+    def __init__(self, chunk: Chunk) -> None:
+        self.heads = [b""] * len(chunk.names)
+        self.sizes = bytearray(len(chunk.names))
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,7 +146,7 @@ def _chunk(objects: list[tuple[Object, tuple[int, ...]]]) -> Chunk:
     return Chunk(
         names=names,
         tags=tags,
-        widths=bytes(8 if tag == COUNTER64 else 1 if tag == INTEGER else 4 for tag in tags),
+        longest=bytes(9 if tag == COUNTER64 else 1 if tag == INTEGER else 5 for tag in tags),
         integers=tuple(place for place, tag in enumerate(tags) if tag == INTEGER),
         body=b"".join(ber.tlv(ber.SEQUENCE, name + b"\x05\x00") for name in names),
     )
@@ -172,9 +204,8 @@ class Fit:
 
     def answered(self, largest: int) -> None:
         """Learn from a poll whose largest answer held `largest` octets of variable bindings."""
-        if largest > self._limit:
-            self.size = self._step_below(max(1, self.size * self._limit // largest))
-            return
-        bigger = next((step for step in self._steps if step > self.size), self.size)
-        if bigger <= self._ceiling and largest * bigger <= self._limit * self.size * 0.97:
-            self.size = bigger
+        fitting = self.size * self._limit // max(1, largest)
+        if fitting < self.size:
+            self.size = self._step_below(max(1, fitting))
+        else:
+            self.size = max(self.size, self._step_below(min(self._ceiling, int(fitting * ROOM))))

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import cast
 
 from fenghuo.model import Value
 from fenghuo_agent.inputs.snmp import ber
 from fenghuo_agent.inputs.snmp.ber import ABSENT, COUNTER32, GAUGE32, INTEGER, TIMETICKS, Malformed, Varbind
 from fenghuo_agent.inputs.snmp.errors import ErrorStatus, Faulty
 from fenghuo_agent.inputs.snmp.message import GET, NO_ERROR, TOO_BIG, Pdu
-from fenghuo_agent.inputs.snmp.plan import Chunk, Plan
+from fenghuo_agent.inputs.snmp.plan import Chunk, Guess, Plan, Unusual
 from fenghuo_agent.inputs.snmp.session import Session
 from fenghuo_agent.inputs.snmp.tally import Tally
 
@@ -29,11 +30,13 @@ class TooMuch(Exception):  # noqa: N818 — the name says what was asked; never 
 class Reading:
     """Reads plans from one device."""
 
-    __slots__ = ("_session", "_tally", "largest")
+    __slots__ = ("_guesses", "_plan", "_session", "_tally", "largest")
 
     def __init__(self, session: Session, tally: Tally) -> None:
         self._session = session
         self._tally = tally
+        self._plan: Plan | None = None
+        self._guesses: list[Guess] = []
         self.largest = 0
 
     async def read(self, plan: Plan, check: Callable[[Sequence[Value]], None]) -> list[Value]:
@@ -45,8 +48,10 @@ class Reading:
         values: list[Value] = []
         unchecked = len(plan.shape.scalars)
         self.largest = 0
-        for chunk in plan.chunks:
-            values += await self._chunk(chunk)
+        if plan is not self._plan:
+            self._plan, self._guesses = plan, [Guess(chunk) for chunk in plan.chunks]
+        for chunk, guess in zip(plan.chunks, self._guesses, strict=True):
+            values += await self._chunk(chunk, guess)
             if unchecked and len(values) >= unchecked:
                 check(values[:unchecked])
                 unchecked = 0
@@ -58,13 +63,13 @@ class Reading:
             result[place] = value
         return result
 
-    async def _chunk(self, chunk: Chunk) -> list[Value]:
+    async def _chunk(self, chunk: Chunk, guess: Guess) -> list[Value]:
         pdu = await self._session.ask(GET, chunk.body)
         if pdu.status != NO_ERROR:
             return await self._without_culprits(chunk, pdu)
         size = len(pdu.varbinds)
         self.largest = max(self.largest, size)
-        return take(chunk, pdu.varbinds, self._tally)
+        return take(chunk, guess, pdu.varbinds, self._tally)
 
     async def _without_culprits(self, chunk: Chunk, pdu: Pdu) -> list[Value]:
         """Ask again without what the device names in its errors (a vanished row in v1, genErr); those are absent."""
@@ -85,37 +90,31 @@ class Reading:
         raise ErrorStatus(pdu.status, pdu.culprit)
 
 
-def take(chunk: Chunk, body: bytes, tally: Tally) -> list[Value]:
+def take(chunk: Chunk, guess: Guess, body: bytes, tally: Tally) -> list[Value]:
     """The values in an answer to `chunk`, None where one is absent or of a wrong type (and counted).
 
-    Raises `TooMuch` where the answer is cut short, `Faulty` where it is no list of variable bindings.
+    Goes by `guess`, and mends it where lengths changed. Raises `TooMuch` where the answer is cut short, `Faulty` where
+    it is no list of variable bindings.
     """
-    values: list[Value] = []
-    append, from_bytes = values.append, int.from_bytes
+    values: list[int] = []
+    append, from_bytes, sizes = values.append, int.from_bytes, guess.sizes
     at = 0
     try:
-        for name, tag, width in zip(chunk.names, chunk.tags, chunk.widths, strict=True):
-            there = at + 2 + len(name)
-            size = body[there + 1]
-            stop = there + 2 + size
-            if (
-                body[at + 2 : there] != name
-                or body[there] != tag
-                or not 0 < size <= width
-                or body[at] != ber.SEQUENCE
-                or body[at + 1] != stop - at - 2
-            ):
-                return _carefully(chunk, body, tally)
-            append(from_bytes(body[there + 2 : stop]))
-            at = stop
-    except IndexError:
+        for head, size in zip(guess.heads, sizes, strict=True):
+            start = at + len(head)
+            if head and body[at:start] == head:
+                at = start + size
+            else:
+                place = len(values)
+                guess.heads[place], sizes[place] = chunk.head(place, body, at)
+                start = at + len(guess.heads[place])
+                at = start + sizes[place]
+            append(from_bytes(body[start:at]))
+    except (IndexError, Unusual):
         return _carefully(chunk, body, tally)
-    if at != len(body):
+    if at != len(body) or any(values[place] > 127 for place in chunk.integers):
         return _carefully(chunk, body, tally)
-    for place in chunk.integers:
-        if values[place] > 127:  # pyright: ignore[reportOptionalOperand] — no None was appended
-            return _carefully(chunk, body, tally)
-    return values
+    return cast("list[Value]", values)
 
 
 def _carefully(chunk: Chunk, body: bytes, tally: Tally, dropped: frozenset[bytes] = frozenset()) -> list[Value]:
