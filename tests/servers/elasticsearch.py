@@ -27,7 +27,7 @@ from servers.process import free_port, running
 VERSIONS = tuple(ELASTICSEARCH)
 USER = "fenghuo"
 PASSWORD = "beacon-smoke"
-_PASSWORD_HASH = "$2a$10$famud7YRrrYGu7dG3V01deI3wHHuv4DBA/xQquifaChi8QOTaiMtm"  # bcrypt of it
+PASSWORD_HASH = "$2a$10$famud7YRrrYGu7dG3V01deI3wHHuv4DBA/xQquifaChi8QOTaiMtm"  # bcrypt of it
 _HEAP = "-Xms512m -Xmx512m -XX:+UseSerialGC -XX:TieredStopAtLevel=1"
 
 
@@ -130,7 +130,7 @@ def _configure(home: Path, folder: Path, port: int, *, secure: bool) -> None:
             "xpack.security.http.ssl.key": "node.key",
             "xpack.security.http.ssl.certificate": "node.crt",
         }
-        (config / "users").write_text(f"{USER}:{_PASSWORD_HASH}\n")
+        (config / "users").write_text(f"{USER}:{PASSWORD_HASH}\n")
         (config / "users_roles").write_text(f"superuser:{USER}\n")
     (config / "elasticsearch.yml").write_text("".join(f"{k}: {json.dumps(v)}\n" for k, v in settings.items()))
     options = (home / "config/jvm.options").read_text().splitlines()

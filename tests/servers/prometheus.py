@@ -68,7 +68,6 @@ def prometheus(
     out_of_order: str | None = "24h",
     config: Mapping[str, Any] | None = None,
     web_config: Mapping[str, Any] | None = None,
-    scheme: str = "http",
 ) -> Iterator[PrometheusServer]:
     """A Prometheus on a free loopback port; `config` is merged into its file, `web_config` sets TLS and passwords."""
     program = need("prometheus", "prometheus")
@@ -91,10 +90,11 @@ def prometheus(
         web = folder / "web.yml"
         web.write_text(yaml.safe_dump(dict(web_config)))
         command.append(f"--web.config.file={web}")
-    url = f"http://127.0.0.1:{port}"
+    address = f"127.0.0.1:{port}"
     log = folder / "prometheus.log"
-    with running(command, log, lambda: _ready(url, log)) as process:
-        yield PrometheusServer(url.replace("http", scheme, 1), process, file)
+    with running(command, log, lambda: _ready(f"http://{address}", log)) as process:
+        scheme = "https" if web_config and "tls_server_config" in web_config else "http"
+        yield PrometheusServer(f"{scheme}://{address}", process, file)
 
 
 def _ready(url: str, log: Path) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import email.utils
 import logging
 from collections.abc import Mapping
@@ -58,14 +59,10 @@ class Remote:
     async def start(self) -> None:
         config = self._config
         tls = ssl_context(config.tls) if config.url.startswith("https:") else True
-        auth = None
-        if config.username is not None and config.password is not None:
-            auth = aiohttp.BasicAuth(config.username, config.password.reveal(), "utf-8")
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=config.connections, ssl=tls, keepalive_timeout=60),
             timeout=aiohttp.ClientTimeout(total=config.timeout),
             headers=_headers(config),
-            auth=auth,
             auto_decompress=True,
             trust_env=False,
         )
@@ -93,12 +90,18 @@ class Remote:
             return
         self._judge(status, text, headers)
 
+    async def check(self) -> None:
+        """Send a request of no samples. `Retryable` where even that is refused: then the samples were not to blame."""
+        try:
+            await self.send(b"")
+        except Refused as answer:
+            raise self._trouble.retry(f"it refuses even an empty request ({answer.text})", operator=True) from None
+
     def _judge(self, status: int, text: str, headers: Mapping[str, str]) -> None:
         words = text.splitlines()[0][:300] if text else ""
         reason = next((name for phrase, name in _TIME_REASONS.items() if phrase in text.lower()), None)
         # Prometheus up to 2.x answers "too old sample" by 500, which would come again for ever.
         if status in _SPLIT or (status == 500 and reason):
-            self._trouble.mended()
             raise Refused(reason or ("too_large" if status == 413 else "invalid"), f"{status}: {words}")
         delay = _delay(headers.get("Retry-After"), self._clock.now())
         raise self._trouble.retry(
@@ -114,6 +117,9 @@ def _headers(config: PrometheusConfig) -> dict[str, str]:
         "User-Agent": f"fenghuo/{_version()}",
         **config.headers,
     }
+    if config.username is not None and config.password is not None:
+        pair = f"{config.username}:{config.password.reveal()}".encode()
+        headers["Authorization"] = f"Basic {base64.b64encode(pair).decode()}"
     if config.bearer_token is not None:
         headers["Authorization"] = f"Bearer {config.bearer_token.reveal()}"
     return headers

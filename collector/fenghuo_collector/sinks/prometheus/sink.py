@@ -176,6 +176,8 @@ class PrometheusSink:
 
     async def _isolate(self, refused: deque[tuple[Part, Refused]], refusals: Refusals) -> None:
         """Halve refused parts until each is stored or can be blamed; what remains when the probes are spent is blamed."""
+        if any(not answer.about_time for _, answer in refused):
+            await self._remote.check()
         probes = _PROBES
         while refused:
             part, answer = refused.popleft()
