@@ -15,7 +15,7 @@ from prometheus_client import CollectorRegistry, Counter
 from pydantic import Field
 
 from fenghuo.config import Duration, Section
-from fenghuo.model import Asset, Event, Table
+from fenghuo.model import Event, Table
 from fenghuo.wire import MAX_FRAME, Stream, encode_events, encode_tables
 from fenghuo_agent.spool import Entry, Spool
 
@@ -52,9 +52,9 @@ class BatchMetrics:
         self.bytes = Counter(
             "fenghuo_agent_batched_bytes_total", "Bytes of bodies before compression.", ["stream"], registry=registry
         )
-        self.too_large = Counter(
-            "fenghuo_agent_batch_too_large_items_total",
-            "Values or documents lost because one table or document is larger than a frame.",
+        self.lost = Counter(
+            "fenghuo_agent_batch_lost_items_total",
+            "Values or documents lost because they cannot be encoded or are larger than a frame.",
             ["stream"],
             registry=registry,
         )
@@ -75,6 +75,10 @@ class Batcher:
 
     def table(self, table: Table) -> None:
         """Take readings; they go out within `flush_interval`."""
+        if not _is_whole(table):
+            self._metrics.lost.labels(Stream.METRICS).inc(table.size)
+            _log.error("a table of %s is lost: its columns do not fit its layout", table.layout.name)
+            return
         self._tables.append(table)
         self._values += table.size
         if self._values >= self._config.values or len(self._tables) >= MAX_TABLES:
@@ -86,9 +90,9 @@ class Batcher:
         """Take an event; it goes out within `event_interval`."""
         self._document(Stream.EVENTS, event, self._config.event_interval)
 
-    def asset(self, asset: Asset) -> None:
-        """Take what is known of a device."""
-        self._document(Stream.ASSETS, Event(asset.id, asset.time, asset.attributes), self._config.flush_interval)
+    def asset(self, event: Event) -> None:
+        """Take what is known of a device, as an event of its own id; it goes out within `flush_interval`."""
+        self._document(Stream.ASSETS, event, self._config.flush_interval)
 
     def alert(self, event: Event) -> None:
         """Take an alert (as `fenghuo.alerts.alert_to_event` gives it); it goes out in the loop's next turn."""
@@ -142,20 +146,31 @@ class Batcher:
     def _split(
         self, stream: Stream, items: list[_T], encode: Callable[[Iterable[_T]], bytes], count: Callable[[list[_T]], int]
     ) -> list[Entry]:
-        """Batches of `items`, halved until each fits into a frame; one item that does not fit is counted as lost."""
+        """Batches of `items`, halved until each fits into a frame; one that cannot be sent alone is counted as lost."""
         if not items:
             return []
-        body = encode(items)
-        if len(body) <= MAX_ENCODED:
+        body, trouble = _try(encode, items)
+        if not trouble:
             return [Entry(stream, body, count(items))]
         if len(items) > 1:
             middle = len(items) // 2
-            return self._split(stream, items[:middle], encode, count) + self._split(
-                stream, items[middle:], encode, count
-            )
-        self._metrics.too_large.labels(stream).inc(count(items))
-        _log.error("one item of %s takes %d bytes, a batch at most %d: it is lost", stream, len(body), MAX_ENCODED)
+            return [
+                entry for half in (items[:middle], items[middle:]) for entry in self._split(stream, half, encode, count)
+            ]
+        self._metrics.lost.labels(stream).inc(count(items))
+        _log.error("one item of %s is lost: %s", stream, trouble)
         return []
+
+
+def _try(encode: Callable[[Iterable[_T]], bytes], items: list[_T]) -> tuple[bytes, str]:
+    """The body of a batch, or why there is none: an item that no MessagePack holds must not take others with it."""
+    try:
+        body = encode(items)
+    except Exception as error:  # noqa: BLE001 — whatever an input put into a document, only that document is lost
+        return b"", f"{type(error).__name__}: {error}"
+    if len(body) > MAX_ENCODED:
+        return b"", f"it takes {len(body)} bytes, a batch at most {MAX_ENCODED}"
+    return body, ""
 
 
 _DELAYED = (Stream.ALERTS, Stream.EVENTS, Stream.ASSETS)
@@ -164,3 +179,11 @@ _ALL = (*_DELAYED, Stream.METRICS)
 
 def _count_values(tables: list[Table]) -> int:
     return sum(table.size for table in tables)
+
+
+def _is_whole(table: Table) -> bool:
+    """Whether a collector will take it: one column a field, one value a row."""
+    if table.ended:
+        return True
+    height = table.layout.height
+    return len(table.columns) == len(table.layout.fields) and all(len(column) == height for column in table.columns)

@@ -1,1 +1,34 @@
-"""Inputs: sources that the agent reads."""
+"""Inputs: sources that the agent reads, in one explicit list."""
+
+from __future__ import annotations
+
+from random import Random
+from typing import TYPE_CHECKING
+
+from prometheus_client import CollectorRegistry
+
+from fenghuo.clock import Clock
+from fenghuo_agent.inputs.base import Input
+
+if TYPE_CHECKING:
+    from fenghuo_agent.config import AgentConfig
+
+
+def build_inputs(config: AgentConfig, clock: Clock, random: Random, registry: CollectorRegistry) -> list[Input]:
+    """Every input that the configuration asks for. Each kind is imported only where it is used."""
+    from fenghuo_agent.inputs.self_.input import SelfInput  # noqa: PLC0415 — what is not used takes no memory
+
+    asked = config.inputs
+    built: list[Input] = [
+        SelfInput(asked.self_, registry, clock, config.agent, disk=config.spool.path.parent),
+    ]
+    if asked.snmp is not None:
+        from fenghuo_agent.inputs.snmp.input import SnmpInput  # noqa: PLC0415 — what is not used takes no memory
+
+        built.append(SnmpInput(asked.snmp, clock=clock, random=random, registry=registry))
+    if asked.mqtt_sensor:
+        from fenghuo_agent.inputs.mqtt_sensor import input as mqtt_sensor  # noqa: PLC0415 — see above
+        from fenghuo_agent.inputs.mqtt_sensor.metrics import MqttSensorMetrics  # noqa: PLC0415 — see above
+
+        built += mqtt_sensor.inputs(asked.mqtt_sensor, MqttSensorMetrics(registry), clock)
+    return built

@@ -28,7 +28,9 @@ class TransportConfig(Section):
     server_name: str | None = Field(
         default=None, description="Name that the broker's certificate must bear where it differs from the URL's host."
     )
-    version: Literal["5", "3.1.1"] = Field(default="5", description="Version of MQTT to speak.")
+    version: Literal["3.1.1", "5"] = Field(
+        default="3.1.1", description="Version of MQTT to speak; the embedded broker speaks 3.1.1 only."
+    )
     keepalive: Duration = Field(
         default=15.0, ge=1, le=3600, description="A broker that is silent for up to twice this long counts as lost."
     )

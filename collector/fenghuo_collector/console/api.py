@@ -90,7 +90,7 @@ async def device(request: Request) -> Response:
 
 
 async def alerts(request: Request) -> Response:
-    return _list("alerts", [step_json(step) for step in _sight(request).firing()])
+    return _list("alerts", [step_json(step) for step in await _sight(request).firing()])
 
 
 async def alert(request: Request) -> Response:

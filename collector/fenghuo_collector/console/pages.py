@@ -46,21 +46,21 @@ def site_of(text: str) -> Site:
 
 
 async def overview(request: Request) -> Response:
-    return _site_page(request, _console(request).sight.site)
+    return await _site_page(request, _console(request).sight.site)
 
 
 async def site(request: Request) -> Response:
-    return _site_page(request, site_of(request.path_params["site"]))
+    return await _site_page(request, site_of(request.path_params["site"]))
 
 
-def _site_page(request: Request, place: Site) -> Response:
+async def _site_page(request: Request, place: Site) -> Response:
     """A site: the sites below it, its agents, its devices in numbers, what fires."""
     console = _console(request)
     sight = console.sight
     agents = [view for view in sight.agents() if place.contains(view.agent.site)]
     if not agents and place != sight.site:
         raise HTTPException(404, f"no agent at {place}")
-    firing = [step for step in sight.firing() if place.contains(step.agent.site)]
+    firing = [step for step in await sight.firing() if place.contains(step.agent.site)]
     devices = [device for device in sight.devices() if place.contains(device.agent.site)]
     return console.page(
         request,
@@ -99,7 +99,7 @@ async def agent(request: Request) -> Response:
         "agent.html",
         view=view,
         devices=sorted(console.sight.devices(wanted), key=lambda device: (device.up is not False, device.name)),
-        firing=[step for step in console.sight.firing() if step.agent == wanted],
+        firing=[step for step in await console.sight.firing() if step.agent == wanted],
     )
 
 
@@ -113,7 +113,9 @@ async def device(request: Request) -> Response:
         raise HTTPException(404, f"{wanted} knows no device {name}")
     chosen = request.query_params.get("port", "")
     firing = [
-        step for step in console.sight.firing() if step.agent == wanted and step.alert.labels.get("device") == name
+        step
+        for step in await console.sight.firing()
+        if step.agent == wanted and step.alert.labels.get("device") == name
     ]
     charts = await _charts(console, request, found, chosen)
     return console.page(
@@ -213,7 +215,7 @@ def cursor(event: Event) -> str:
 
 async def alerts(request: Request) -> Response:
     console = _console(request)
-    firing = console.sight.firing()
+    firing = await console.sight.firing()
     return console.page(request, "alerts.html", firing=firing, levels=_levels(firing))
 
 

@@ -102,7 +102,7 @@ class Sight(Protocol):
 
     def devices(self, agent: AgentId | None = None) -> Sequence[DeviceView]: ...
 
-    def firing(self) -> Sequence[Step]:
+    async def firing(self) -> Sequence[Step]:
         """Firing alerts, the gravest and then the newest first."""
         ...
 

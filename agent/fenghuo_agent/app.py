@@ -1,0 +1,93 @@
+"""The agent as a whole: builds its pipeline, runs it, ends it in good order."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+from collections.abc import AsyncGenerator, Sequence
+from random import Random
+
+from prometheus_client import CollectorRegistry
+
+from fenghuo.clock import Clock, SystemClock
+from fenghuo.errors import FenghuoError
+from fenghuo.ids import uuid7
+from fenghuo.packs import packs_path
+from fenghuo.rules import Engine, load_rules
+from fenghuo.supervisor import Supervisor
+from fenghuo_agent.batcher import Batcher
+from fenghuo_agent.config import AgentConfig
+from fenghuo_agent.inputs import build_inputs
+from fenghuo_agent.inputs.base import Input
+from fenghuo_agent.once import Printer
+from fenghuo_agent.pipeline import RULES_STATE, Pipeline
+from fenghuo_agent.spool import Spool
+from fenghuo_agent.transport import Transport
+
+_log = logging.getLogger(__name__)
+_DRAIN_SECONDS = 1.0
+
+
+async def run(config: AgentConfig) -> None:
+    """Poll, judge and ship until cancelled. Raises what makes a start impossible: rules, spool, certificates."""
+    clock, random, registry = SystemClock(), Random(), CollectorRegistry()
+    inputs = build_inputs(config, clock, random, registry)
+    async with started(config, inputs, clock, random, registry) as supervisor:
+        await supervisor.run()
+
+
+@contextlib.asynccontextmanager
+async def started(
+    config: AgentConfig, inputs: Sequence[Input], clock: Clock, random: Random, registry: CollectorRegistry
+) -> AsyncGenerator[Supervisor]:
+    """The agent's parts, ready to run: inputs → rules → batcher → spool → transport."""
+    agent = config.identity
+    rules = load_rules(config.rules.paths or [packs_path()])
+    engine = Engine(rules, agent=str(agent), clock=clock)
+    spool = Spool.open(config.spool, clock, registry)
+    try:
+        remembered = await spool.load_state(RULES_STATE)
+        if remembered is not None:
+            engine.restore(remembered)
+        batcher = Batcher(spool, config.batch, registry)
+        pipeline = Pipeline(agent, engine, batcher, clock, os.urandom)
+        boot = uuid7(clock.now())
+        transport = Transport(config.collector, agent, spool, clock, random, registry, boot)
+        supervisor = Supervisor(random, registry=registry, prefix="fenghuo_agent_part", clock=clock)
+        for each in inputs:
+            supervisor.add(each.name, lambda each=each: each.run(pipeline))
+        supervisor.add("rules", lambda: pipeline.keep_time(config.rules.snapshot_interval))
+        supervisor.add("transport", transport.run)
+        _log.info("agent %s runs with %d rules; collector %s", agent, len(rules.rules), config.collector.url)
+        try:
+            yield supervisor
+        finally:
+            await pipeline.drain()
+            await transport.drain(_DRAIN_SECONDS)
+    finally:
+        await spool.close()
+
+
+def once(config: AgentConfig, *, json: bool) -> int:
+    """One round of all inputs, readings to standard output; 1 where an input failed, else 0."""
+    return asyncio.run(_once(config, json=json))
+
+
+async def _once(config: AgentConfig, *, json: bool) -> int:
+    clock = SystemClock()
+    printer = Printer(config.identity, as_json=json)
+    inputs: Sequence[Input] = build_inputs(config, clock, Random(), CollectorRegistry())
+    failures = await asyncio.gather(*(_round(each, printer) for each in inputs))
+    return int(any(failures))
+
+
+async def _round(each: Input, printer: Printer) -> bool:
+    """Whether the input failed; what is wrong is said on standard error."""
+    try:
+        await each.once(printer)
+    except (FenghuoError, OSError) as error:
+        printer.failed(each.name, error)
+        return True
+    return False

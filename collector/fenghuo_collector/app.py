@@ -1,0 +1,106 @@
+"""The collector as a whole: broker ─► ingest ─► sinks, journal ─► feeds, console."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import sys
+from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
+from random import Random
+
+from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector, generate_latest
+
+from fenghuo.clock import Clock, SystemClock
+from fenghuo.ids import uuid7
+from fenghuo.model import Site
+from fenghuo.supervisor import Supervisor
+from fenghuo_collector.broker import EmbeddedBroker, EmbeddedBrokerConfig
+from fenghuo_collector.config import CollectorConfig
+from fenghuo_collector.console.auth import Accounts, OneTimeLink
+from fenghuo_collector.console.server import listen, serve
+from fenghuo_collector.console.web import build
+from fenghuo_collector.district import District
+from fenghuo_collector.feeds.config import build_feeds
+from fenghuo_collector.incidents import AlertJournal
+from fenghuo_collector.ingest import BrokerConfig, Ingest, IngestConfig
+from fenghuo_collector.latest import Latest
+from fenghuo_collector.sinks import build_sinks
+from fenghuo_collector.sinks.sqlite.sink import SqliteSink
+
+_log = logging.getLogger(__name__)
+
+
+async def run(config: CollectorConfig) -> None:
+    """Take in, store, tell and show until cancelled. Raises what makes a start impossible."""
+    registry = CollectorRegistry()
+    for collector in (ProcessCollector, PlatformCollector, GCCollector):
+        collector(registry=registry)
+    async with started(config, SystemClock(), Random(), registry) as parts, asyncio.TaskGroup() as group:
+        for part in parts:
+            group.create_task(part())
+
+
+@contextlib.asynccontextmanager
+async def started(
+    config: CollectorConfig, clock: Clock, random: Random, registry: CollectorRegistry
+) -> AsyncGenerator[Sequence[Callable[[], Coroutine[None, None, None]]]]:
+    """The collector's parts, ready to run. Ingest is its heart: where it fails, the process ends and is started anew."""
+    config.data.mkdir(parents=True, exist_ok=True)
+    async with contextlib.AsyncExitStack() as stack:
+        broker = await _broker(config, stack)
+        journal = AlertJournal(config.journal, clock=clock, registry=registry)
+        latest = Latest(config.latest, clock=clock, registry=registry)
+        sinks = build_sinks(config.sinks, clock, registry)
+        ingest = Ingest(
+            IngestConfig(
+                broker=broker,
+                site=config.site,
+                group=config.group,
+                limits=config.limits,
+                delivery=config.delivery,
+            ),
+            [journal, *sinks, latest],
+            clock=clock,
+            random=random,
+            registry=registry,
+            collector_id=uuid7(clock.now()),
+            state_path=config.data / "ingest.sqlite",
+        )
+        store = next((sink.query for sink in sinks if isinstance(sink, SqliteSink)), None)
+        district = District(Site(config.site), clock, ingest, latest, journal, store)
+        accounts = Accounts(config.console.users, config.data / "users.json")
+        app = build(config.console, district, clock, accounts, lambda: generate_latest(registry))
+        sock = listen(config.console.listen)
+        stack.callback(sock.close)
+        _say_where(config, app.state.console.link, sock.getsockname()[1])
+
+        supervisor = Supervisor(random, registry=registry, prefix="fenghuo_collector_part", clock=clock)
+        supervisor.add("console", lambda: serve(app, sock))
+        for runner in build_feeds(config.feeds, journal, clock=clock, random=random, registry=registry):
+            supervisor.add(f"feed {runner.name}", runner.run)
+        yield ingest.run, supervisor.run
+
+
+async def _broker(config: CollectorConfig, stack: contextlib.AsyncExitStack) -> BrokerConfig:
+    """How to reach the broker: the one that is named, or the embedded one, which is started here."""
+    if config.broker is not None:
+        return config.broker
+    embedded = EmbeddedBroker(config.embedded_broker or EmbeddedBrokerConfig())
+    await embedded.start()
+    stack.push_async_callback(embedded.stop)
+    host = (config.embedded_broker or EmbeddedBrokerConfig()).listen.rpartition(":")[0]
+    return BrokerConfig(url=f"mqtt://{host}:{embedded.port}", version="3.1.1")
+
+
+def _say_where(config: CollectorConfig, link: OneTimeLink | None, port: int) -> None:
+    host = config.console.listen.rpartition(":")[0]
+    address = f"http://{host}:{port}"
+    _log.info("collector of %s runs; console at %s", config.site, address)
+    if link is not None:
+        # Shown once, on the terminal or in the journal of whoever started us; it is no standing password.
+        print(  # noqa: T201 — asked for: the first start prints a one-time link
+            f"首次登录 First login, within an hour: {address}/first-login?token={link.token}",
+            file=sys.stderr,
+            flush=True,
+        )

@@ -1,0 +1,217 @@
+"""What the console sees, put together from the collector's parts."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+
+from fenghuo.clock import Clock
+from fenghuo.errors import FenghuoError
+from fenghuo.model import LEVELS, AgentId, Event, Site
+from fenghuo_collector.console.sight import AgentView, DevicePage, DeviceView, PortView, SensorView, Series
+from fenghuo_collector.feeds.base import Step
+from fenghuo_collector.incidents import AlertJournal
+from fenghuo_collector.ingest import AgentState, Ingest
+from fenghuo_collector.latest import Device, Entry, Latest
+from fenghuo_collector.sinks.sqlite.query import StoreQuery
+
+_OWN_JOB = "fenghuo_agent"
+_ADMIN = {1: "up", 2: "down", 3: "testing"}
+_OPER = {1: "up", 2: "down", 3: "testing", 4: "unknown", 5: "dormant", 6: "notPresent", 7: "lowerLayerDown"}
+_MAX_POINTS = 3_000
+_SILENT_MS = 90_000
+"""An agent that was not heard of for this long counts as offline, whatever its last status says."""
+_FACTS = {
+    "vendor": "vendor",
+    "model": "model",
+    "serial": "serial",
+    "sysDescr": "description",
+    "sysLocation": "location",
+    "sysContact": "contact",
+    "sysObjectID": "object id",
+}
+
+
+class District:
+    """Answers the console from ingest, the latest values, the journal of alerts and the embedded store."""
+
+    def __init__(
+        self,
+        site: Site,
+        clock: Clock,
+        ingest: Ingest,
+        latest: Latest,
+        journal: AlertJournal,
+        store: StoreQuery | None,
+    ) -> None:
+        self.site = site
+        self._clock = clock
+        self._ingest = ingest
+        self._latest = latest
+        self._journal = journal
+        self._store = store
+
+    def now(self) -> int:
+        return self._clock.now()
+
+    def changes(self) -> int:
+        return self._latest.changes + self._journal.last
+
+    def agents(self) -> Sequence[AgentView]:
+        return [self._agent(state) for state in self._ingest.agents()]
+
+    def _agent(self, state: AgentState) -> AgentView:
+        contact = state.last_contact or None
+        heard = contact is not None and self.now() - contact < _SILENT_MS
+        return AgentView(
+            agent=state.agent,
+            online=state.online and heard,
+            last_contact=contact,
+            lag=state.lag,
+            skew=state.skew,
+            version=state.version,
+            lost=sum(stream.lost for stream in state.streams) + state.dropped,
+        )
+
+    def devices(self, agent: AgentId | None = None) -> Sequence[DeviceView]:
+        return [_device(device) for device in self._latest.devices(agent) if device.job != _OWN_JOB]
+
+    async def firing(self) -> Sequence[Step]:
+        try:
+            steps = await self._journal.firing()
+        except FenghuoError:
+            return []
+        return sorted(steps, key=lambda step: (-LEVELS.index(step.alert.level), -step.alert.starts_at))
+
+    async def device(self, agent: AgentId, name: str) -> DevicePage | None:
+        found = next((device for device in self._latest.devices(agent) if device.name == name), None)
+        if found is None:
+            return None
+        return DevicePage(
+            device=_device(found),
+            facts=await self._facts(agent, found),
+            ports=[port for entry in found.entries if entry.name == "interface" for port in _ports(entry)],
+            sensors=[sensor for entry in found.entries if entry.name == "sensor" for sensor in _sensors(entry)],
+        )
+
+    async def _facts(self, agent: AgentId, device: Device) -> Mapping[str, str]:
+        """What the device's newest asset document says of it."""
+        if self._store is None or device.up is None:
+            return {}
+        query = self._store
+        try:
+            events = await asyncio.to_thread(
+                lambda: query.events(device.instance, agent=agent, dataset="asset", limit=20)
+            )
+        except FenghuoError:
+            return {}
+        for event in events:
+            attributes = event.document.get("fenghuo", {}).get("asset", {})
+            if attributes.get("instance", device.instance) == device.instance:
+                return {shown: str(attributes[key]) for key, shown in _FACTS.items() if attributes.get(key)}
+        return {}
+
+    async def history(self, fingerprint: str) -> Sequence[Step]:
+        return await asyncio.to_thread(self._journal.states.history, fingerprint)
+
+    async def series(
+        self,
+        agent: AgentId,
+        measurement: str,
+        field: str,
+        labels: Mapping[str, str],
+        *,
+        start: int,
+        end: int,
+        rate: bool,
+    ) -> Sequence[Series]:
+        if self._store is None:
+            return []
+        query = self._store
+        found = await asyncio.to_thread(
+            lambda: query.series(
+                agent,
+                measurement,
+                field,
+                labels,
+                start,
+                end,
+                rate=rate,
+                max_points=_MAX_POINTS,
+                join=_identity(measurement),
+            )
+        )
+        return [Series(each.labels, each.points) for each in found]
+
+    async def events(
+        self,
+        *,
+        text: str = "",
+        site: Site | None = None,
+        dataset: str = "",
+        before: str | None = None,
+        limit: int = 100,
+    ) -> Sequence[Event]:
+        if self._store is None:
+            return []
+        query = self._store
+        return await asyncio.to_thread(
+            lambda: query.events(text or None, site=site, dataset=dataset or None, before=before, limit=limit)
+        )
+
+
+def _identity(measurement: str) -> tuple[str, ...]:
+    """The labels that make a line of a chart; others may change without breaking it."""
+    return ("device", "ifIndex") if measurement == "interface" else ()
+
+
+def _device(device: Device) -> DeviceView:
+    uptime = device.value("system", "sysUpTime")
+    ports = [port for entry in device.entries if entry.name == "interface" for port in _ports(entry)]
+    return DeviceView(
+        agent=device.agent,
+        name=device.name,
+        instance=device.instance,
+        job=device.job,
+        up=device.up,
+        last=device.last,
+        uptime=uptime / 100 if uptime is not None and device.up else None,
+        ports_up=sum(port.oper == "up" for port in ports) if device.up else 0,
+        ports=len(ports),
+    )
+
+
+def _ports(entry: Entry) -> list[PortView]:
+    return [_port(entry, number, labels) for number, labels in entry.rows()]
+
+
+def _port(entry: Entry, number: int, labels: Mapping[str, str]) -> PortView:
+    def rate(name: str) -> float | None:
+        return entry.rate(name, number)
+
+    def bits(*names: str) -> float | None:
+        octets = next((found for name in names if (found := rate(name)) is not None), None)
+        return None if octets is None else octets * 8
+
+    errors = [found for name in ("ifInErrors", "ifOutErrors") if (found := rate(name)) is not None]
+    high = entry.value("ifHighSpeed", number)
+    return PortView(
+        index=labels.get("ifIndex", ""),
+        name=labels.get("ifName") or labels.get("ifDescr", ""),
+        alias=labels.get("ifAlias", ""),
+        admin=_ADMIN.get(int(entry.value("ifAdminStatus", number) or 0), "unknown"),
+        oper=_OPER.get(int(entry.value("ifOperStatus", number) or 0), "unknown"),
+        speed=high * 1e6 if high else entry.value("ifSpeed", number),
+        in_bps=bits("ifHCInOctets", "ifInOctets"),
+        out_bps=bits("ifHCOutOctets", "ifOutOctets"),
+        errors=sum(errors) if errors else None,
+    )
+
+
+def _sensors(entry: Entry) -> list[SensorView]:
+    return [
+        SensorView(name, labels, value, entry.time)
+        for number, labels in entry.rows()
+        for name in entry.layout.fields
+        if name.startswith("sensor_") and (value := entry.value(name, number)) is not None
+    ]
