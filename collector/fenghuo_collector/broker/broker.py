@@ -37,13 +37,14 @@ class _BoundedReader(StreamReaderAdapter):
         super().__init__(reader)
         self._transport = transport
         self._limit = limit
+        self._ended = False
 
     async def read(self, n: int = -1) -> bytes:
         if n > self._limit:
             _log.warning("A client sends a packet of more than %d bytes; it is cut off", self._limit)
+            self._ended = True
             self._transport.abort()
-            return b""  # what amqtt sees at the end of a connection
-        return await super().read(n)
+        return b"" if self._ended else await super().read(n)
 
 
 class _Answers(StreamWriterAdapter):

@@ -2,7 +2,7 @@
 
 from fenghuo_collector.ingest.agents import AgentState, StreamView
 from fenghuo_collector.ingest.config import BrokerConfig, IngestConfig
-from fenghuo_collector.ingest.deadletters import DeadLetter, DeadLetters, RecentDeadLetters
+from fenghuo_collector.ingest.deadletters import DeadLetter, DeadLetters, RecentDeadLetters, SqliteDeadLetters
 from fenghuo_collector.ingest.ingest import Ingest
 
 __all__ = [
@@ -13,5 +13,6 @@ __all__ = [
     "Ingest",
     "IngestConfig",
     "RecentDeadLetters",
+    "SqliteDeadLetters",
     "StreamView",
 ]

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from fenghuo.errors import Rejection, WireError
+from fenghuo.errors import WireError
 from fenghuo.model import AgentId, Table
 from fenghuo.wire import MAX_BODY, Frame, Topic, decompress, split_frame
 from fenghuo.wire.body import decode_tables
 from fenghuo_collector.ingest.config import LimitsConfig
-from fenghuo_collector.ingest.documents import MAX_TIME, Bounds, decode_documents
+from fenghuo_collector.ingest.documents import MAX_TIME, Bounds, Rejected, decode_documents
 from fenghuo_collector.ingest.layouts import LayoutCache
 from fenghuo_collector.ingest.normalise import Normaliser
 from fenghuo_collector.sinks.base import Batch
 
 MAX_SEQUENCE = 2**53
 """Numbers stay exact in every language and store."""
-_MAX_ID = 64
+MAX_ID = 64
 _TABLE_BYTES = 300
 _COLUMN_BYTES = 100
 
@@ -38,7 +38,7 @@ class Opened:
     """What an envelope held: a batch of what is good, and what was rejected, by index in the body."""
 
     batch: Batch
-    rejected: list[Rejection]
+    rejected: list[Rejected]
     newest: int | None
     """The latest time among the items, Unix milliseconds by the agent's clock."""
 
@@ -50,7 +50,7 @@ def read_envelope(topic: Topic, payload: bytes) -> Envelope:
         raise WireError("topic", f"a batch of {header.agent[:100]!r} on the topic of {topic.agent}")
     if header.stream != topic.stream:
         raise WireError("topic", f"a batch of stream {header.stream[:20]!r} on the topic of {topic.stream}")
-    if not (0 < len(header.spool) <= _MAX_ID and len(header.boot) <= _MAX_ID):
+    if not (0 < len(header.spool) <= MAX_ID and len(header.boot) <= MAX_ID):
         raise WireError("header", "a header whose spool or boot id is empty or too long")
     if max(header.sequence, header.oldest, header.dropped, header.count, abs(header.sent)) > MAX_SEQUENCE:
         raise WireError("header", "a header with a number out of range")
@@ -76,7 +76,7 @@ class Opener:
     def _tables(self, envelope: Envelope, received: int) -> Opened:
         body = decompress(envelope.body, envelope.codec, min(self._limits.batch, MAX_BODY))
         tables = decode_tables(body, self._layouts)
-        rejected: list[Rejection] = []
+        rejected: list[Rejected] = []
         if self._layouts.faults or any(not 0 <= table.time <= MAX_TIME for table in tables):
             tables, rejected = self._sift(tables)
         size = sum(8 * table.size + _COLUMN_BYTES * len(table.columns) + _TABLE_BYTES for table in tables)
@@ -84,9 +84,9 @@ class Opener:
         stream, sequence = envelope.topic.stream, envelope.header.sequence
         return Opened(Batch(self._agent, stream, sequence, received, tables=tables, size=size), rejected, newest)
 
-    def _sift(self, tables: list[Table]) -> tuple[list[Table], list[Rejection]]:
+    def _sift(self, tables: list[Table]) -> tuple[list[Table], list[Rejected]]:
         good: list[Table] = []
-        rejected: list[Rejection] = []
+        rejected: list[Rejected] = []
         for index, table in enumerate(tables):
             fault = self._layouts.faults.get(table.layout)
             if fault is None and not 0 <= table.time <= MAX_TIME:
@@ -94,7 +94,7 @@ class Opener:
             if fault is None:
                 good.append(table)
             else:
-                rejected.append(Rejection(index, fault))
+                rejected.append(Rejected(index, fault))
         return good, rejected
 
     def _documents(self, envelope: Envelope, received: int) -> Opened:

@@ -17,7 +17,6 @@ from fenghuo_collector.ingest.state import StreamState
 
 _REFUSALS = 256
 _LOST_SPANS = 64
-"""Spans of lost numbers remembered, in case one comes yet."""
 
 
 class Sight(Enum):
@@ -61,6 +60,8 @@ class StreamAccount:
     """The latest numbers refused, and why."""
     floor: int = 0
     """Up to here the agent holds nothing any more."""
+    gone: Ranges = field(default_factory=Ranges)
+    """The latest numbers counted as lost, in case one comes yet."""
     lost: int = 0
     dropped: int = 0
     refused: int = 0
@@ -80,20 +81,30 @@ class StreamAccount:
         sight = self._sight(number)
         losses = Losses()
         if sight is Sight.NEW:
-            if number <= self.floor and self.lost:
-                self.lost -= 1  # it comes after all
+            if number in self.gone:  # it comes after all
+                self.gone.discard(number)
+                self.lost -= 1
             self.held.add(number)
         elif sight is not Sight.SCATTERED:
             self.duplicates += 1
         if header.oldest - 1 > self.floor:
             if not self.shared:
-                losses.batches = self.held.missing(self.floor + 1, header.oldest - 1)
-                self.lost += losses.batches
+                losses.batches = self._close(self.floor + 1, header.oldest - 1)
             self.floor = header.oldest - 1
         if header.dropped > self.dropped:
             losses.dropped = header.dropped - self.dropped
             self.dropped = header.dropped
         return sight, losses
+
+    def _close(self, first: int, last: int) -> int:
+        """What is not held from `first` to `last` is lost; says how many batches that are."""
+        gaps = self.held.gaps(first, last)
+        for low, high in gaps:
+            self.gone.add_span(low, high)
+        self.gone.trim(_LOST_SPANS)
+        lost = sum(high - low + 1 for low, high in gaps)
+        self.lost += lost
+        return lost
 
     def _begin(self, header: Frame) -> None:
         """First contact: what the agent no longer has then was before our time."""
@@ -111,8 +122,7 @@ class StreamAccount:
         if number in self.held:
             return Sight.HELD
         if len(self.held) >= self.limit and not self.held.touches(number):
-            self.held.fold(_LOST_SPANS, self.floor)
-            self.committed.fold(_LOST_SPANS, self.floor)
+            self.held.fold(self.limit // 4, self.floor)
             if len(self.held) >= self.limit:
                 return Sight.SCATTERED
         return Sight.NEW
@@ -120,7 +130,7 @@ class StreamAccount:
     def commit(self, number: int) -> None:
         self.committed.add(number)
         if len(self.committed) > self.limit:
-            self.committed.fold(_LOST_SPANS, self.floor)
+            self.committed.fold(self.limit // 4, self.floor)
 
     def refuse(self, number: int, reason: str) -> None:
         """The batch is malformed for good: done with, and the agent counts it lost."""
@@ -147,6 +157,7 @@ class StreamAccount:
             stream=self.stream,
             committed=self.committed.spans(),
             floor=self.floor,
+            gone=self.gone.spans(),
             lost=self.lost,
             dropped=self.dropped,
             refused=self.refused,
@@ -171,6 +182,7 @@ class StreamAccount:
             committed=Ranges(state.committed),
             refusals=dict(state.refusals),
             floor=state.floor,
+            gone=Ranges(state.gone),
             lost=state.lost,
             dropped=state.dropped,
             refused=state.refused,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from fenghuo.wire import Ack, Span, Stream, Topic
@@ -14,10 +15,25 @@ _MAX_REASON = 200
 
 
 @dataclass(slots=True)
-class _News:
+class News:
+    """Numbers of which there is something to say."""
+
     received: set[int] = field(default_factory=set[int])
     committed: set[int] = field(default_factory=set[int])
     refused: dict[int, str] = field(default_factory=dict[int, str])
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One message to an agent, and the news it was made of."""
+
+    account: StreamAccount
+    ack: Ack
+    news: News
+
+    @property
+    def topic(self) -> str:
+        return str(Topic(self.account.agent, Stream.ACK))
 
 
 class AckBook:
@@ -25,7 +41,7 @@ class AckBook:
 
     def __init__(self, collector: str) -> None:
         self._collector = collector
-        self._news: dict[StreamAccount, _News] = {}
+        self._news: dict[StreamAccount, News] = {}
 
     def __bool__(self) -> bool:
         return bool(self._news)
@@ -34,8 +50,8 @@ class AckBook:
         """How many streams there is something to be said of."""
         return len(self._news)
 
-    def _of(self, account: StreamAccount) -> _News:
-        return self._news.setdefault(account, _News())
+    def _of(self, account: StreamAccount) -> News:
+        return self._news.setdefault(account, News())
 
     def received(self, account: StreamAccount, number: int) -> None:
         self._of(account).received.add(number)
@@ -52,21 +68,20 @@ class AckBook:
         if account.committed.highest > account.floor:
             news.committed.add(account.committed.highest)
 
-    def take(self) -> list[tuple[StreamAccount, Ack]]:
+    def take(self) -> list[Answer]:
         """Everything there is to say; it is then no news any more."""
         taken, self._news = self._news, {}
-        return [(account, self._ack(account, news)) for account, news in taken.items()]
+        return [Answer(account, self._ack(account, news), news) for account, news in taken.items()]
 
-    def put_back(self, answers: list[tuple[StreamAccount, Ack]]) -> None:
+    def put_back(self, answers: Iterable[Answer]) -> None:
         """These could not be sent; they are news again."""
-        for account, ack in answers:
-            news = self._of(account)
-            for span in ack.received:
-                news.received.update(range(span.first, span.last + 1))
-            news.committed.update(span.last for span in ack.committed)
-            news.refused.update({refusal.sequence: refusal.reason for refusal in ack.refused})
+        for answer in answers:
+            news = self._of(answer.account)
+            news.received |= answer.news.received
+            news.committed |= answer.news.committed
+            news.refused |= answer.news.refused
 
-    def _ack(self, account: StreamAccount, news: _News) -> Ack:
+    def _ack(self, account: StreamAccount, news: News) -> Ack:
         # What is committed needs no `received`, and a span repeats what was committed just before it.
         received = spans(list(news.received - news.committed))
         committed = [
@@ -74,13 +89,3 @@ class AckBook:
         ]
         refused = [Refusal(number, reason) for number, reason in sorted(news.refused.items())]
         return Ack(self._collector, account.spool, account.stream, received, committed, refused)
-
-
-def greeting(collector: str, spool: str, stream: Stream) -> Ack:
-    """An answer that says nothing but who this collector is, for a stream of which it knows nothing."""
-    return Ack(collector, spool, stream)
-
-
-def topic_of(account: StreamAccount) -> str:
-    """Where an account's answers go."""
-    return str(Topic(account.agent, Stream.ACK))

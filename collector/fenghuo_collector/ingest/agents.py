@@ -17,6 +17,7 @@ from fenghuo.wire import Stream
 from fenghuo_collector.ingest.accept import Opener
 from fenghuo_collector.ingest.accounting import SkewMeter, StreamAccount
 from fenghuo_collector.ingest.config import LimitsConfig
+from fenghuo_collector.ingest.ratelimit import RateLimit
 from fenghuo_collector.ingest.state import StreamState
 
 _log = logging.getLogger(__name__)
@@ -108,7 +109,7 @@ class Agent:
         status = self.status
         spool = next(reversed(self.spools), "")
         accounts = [account for streams in self.spools.values() for account in streams.values()]
-        views = tuple(_view(account) for account in self.spools.get(spool, {}).values())
+        views = tuple(_view(account) for account in self.spools.get(spool, {}).values() if account.begun)
         live = [view.lag for view in views if view.lag is not None and view.stream is not Stream.BACKFILL]
         skew = self.skew.skew
         return AgentState(
@@ -148,8 +149,9 @@ def _view(account: StreamAccount) -> StreamView:
 class AgentRegistry:
     """All agents known, bounded in number. With `shared`, other collectors take batches of the same streams."""
 
-    def __init__(self, limits: LimitsConfig, *, shared: bool = False) -> None:
+    def __init__(self, limits: LimitsConfig, complaints: RateLimit, *, shared: bool = False) -> None:
         self._limits = limits
+        self._complaints = complaints
         self._shared = shared
         self._agents: dict[AgentId, Agent] = {}
         self.forgotten: list[StreamAccount] = []
@@ -176,24 +178,33 @@ class AgentRegistry:
         """The account of a stream, made where it is new."""
         streams = agent.spools.get(spool)
         if streams is None:
-            if agent.spools:
+            if agent.spools and self._complaints.allows(("spool", agent.id)):
                 _log.warning(
-                    "Agent %s has a new spool: what the old one still held does not come",
+                    "Agent %s has a new spool; what the old one still held does not come",
                     agent.id,
                     extra={"agent": str(agent.id)},
                 )
             streams = agent.spools[spool] = {}
-            while len(agent.spools) > self._limits.spools:
-                _, old = agent.spools.popitem(last=False)
-                self.forgotten.extend(old.values())
+            self._trim(agent)
         elif next(reversed(agent.spools)) != spool:
             agent.spools.move_to_end(spool)
+            if self._complaints.allows(("spools", agent.id)):
+                _log.warning(
+                    "Agent %s sends from two spools in turn: is its name given twice?",
+                    agent.id,
+                    extra={"agent": str(agent.id)},
+                )
         account = streams.get(stream)
         if account is None:
             account = streams[stream] = StreamAccount(
                 agent.id, spool, stream, limit=self._limits.spans, shared=self._shared
             )
         return account
+
+    def _trim(self, agent: Agent) -> None:
+        while len(agent.spools) > self._limits.spools:
+            _, old = agent.spools.popitem(last=False)
+            self.forgotten.extend(old.values())
 
     def restore(self, states: Iterable[StreamState]) -> None:
         """Take up the accounts of an earlier run."""
@@ -207,6 +218,7 @@ class AgentRegistry:
             agent.spools.setdefault(account.spool, {})[account.stream] = account
             agent.spools.move_to_end(account.spool)
             agent.contact = max(agent.contact, account.contact)
+            self._trim(agent)
 
     def states(self) -> list[AgentState]:
         """All agents, by name."""

@@ -17,10 +17,12 @@ from fenghuo_collector.ingest.config import DeliveryConfig
 from fenghuo_collector.ingest.deadletters import DeadLetter, DeadLetters
 from fenghuo_collector.ingest.metrics import DeliveryMetrics
 from fenghuo_collector.ingest.queue import Parcel, SinkQueue
+from fenghuo_collector.ingest.ratelimit import RateLimit
 from fenghuo_collector.sinks.base import Batch, Sink
 
 _log = logging.getLogger(__name__)
 _START_TIMEOUT = 60.0
+_HOMELESS = 50_000
 _UNEXPECTED = 3
 """Failures with an unforeseen error before batches are written one by one, to find the guilty one."""
 
@@ -63,6 +65,7 @@ class SinkWorker:
         random: random.Random,
         dead_letters: DeadLetters,
         stored: Callable[[str, Parcel], None],
+        shed: Callable[[Parcel], None],
     ) -> None:
         self.sink = sink
         self.queue = SinkQueue(sink.name, config)
@@ -72,6 +75,8 @@ class SinkWorker:
         self._random = random
         self._dead_letters = dead_letters
         self._stored = stored
+        self._on_shed = shed
+        self._complaints = RateLimit(clock, each=60.0)
         self._wake = asyncio.Event()
         self._hurry = asyncio.Event()
         self.idle = asyncio.Event()
@@ -81,7 +86,9 @@ class SinkWorker:
     def offer(self, parcel: Parcel, *, evict: bool) -> None:
         """Queue a parcel. What finds no room is shed: counted, and lost for this sink only where it is not required."""
         for shed in self.queue.put(parcel, self._clock.monotonic(), evict=evict):
-            self._shed(shed)
+            self._count_shed(shed)
+            if shed is not parcel:  # the newcomer may still find room elsewhere
+                self._on_shed(shed)
         if len(self.queue):
             self.idle.clear()
             self._wake.set()
@@ -89,7 +96,7 @@ class SinkWorker:
                 self._hurry.set()
         self._measure()
 
-    def _shed(self, parcel: Parcel) -> None:
+    def _count_shed(self, parcel: Parcel) -> None:
         if self.sink.name in parcel.owing:
             self._metrics.shed.labels(self.sink.name).inc()
         else:
@@ -244,11 +251,11 @@ class SinkWorker:
             _log.info("Sink %s works again", name, extra={"sink": name})
 
     def _complain(self, what: str, error: object, *, level: int = logging.WARNING) -> None:
-        """Log the first of a row of failures; the metrics tell of the others."""
+        """Log the first of a row of failures, and of a long row now and then one; the metrics tell of the others."""
         name = self.sink.name
         self._metrics.up.labels(name).set(0)
         text = str(error) or type(error).__name__
-        if not self.failing or level >= logging.ERROR:
+        if not self.failing or self._complaints.allows(what):
             _log.log(level, "Sink %s %s: %s", name, what, text, extra={"sink": name})
         self.failing = True
 
@@ -279,11 +286,20 @@ class Delivery:
         self._committed = committed
         self._workers = [
             SinkWorker(
-                sink, config, metrics, clock=clock, random=random, dead_letters=dead_letters, stored=self._stored
+                sink,
+                config,
+                metrics,
+                clock=clock,
+                random=random,
+                dead_letters=dead_letters,
+                stored=self._stored,
+                shed=self._check_home,
             )
             for sink in sinks
         ]
         self._pending: dict[tuple[StreamAccount, int], Parcel] = {}
+        self._homeless: dict[tuple[StreamAccount, int], None] = {}
+        """Pending batches that wait nowhere: shed by a required sink, and awaited from their agents again."""
 
     def __len__(self) -> int:
         """Batches accepted and not committed."""
@@ -303,7 +319,7 @@ class Delivery:
             for worker in self._workers:
                 if worker.sink.name in parcel.owing - parcel.waiting:
                     worker.offer(parcel, evict=False)
-            self._let_go(parcel)
+            self._check_home(parcel)
             return
         takers = [worker for worker in self._workers if worker.sink.takes(batch.stream)]
         required = {worker.sink.name for worker in takers if worker.sink.required}
@@ -311,23 +327,35 @@ class Delivery:
         self._pending[key] = parcel
         for worker in takers:
             worker.offer(parcel, evict=True)
-        self._let_go(parcel)
+        self._check_home(parcel)
         if not parcel.owing:
             self._commit(parcel)
 
-    @staticmethod
-    def _let_go(parcel: Parcel) -> None:
-        if not parcel.waiting:
-            parcel.batch = None
+    def _check_home(self, parcel: Parcel) -> None:
+        """Let go of a batch that waits nowhere; beyond a bound also of the memory that it was here."""
+        key = parcel.account, parcel.number
+        if parcel.waiting:
+            self._homeless.pop(key, None)
+            return
+        parcel.batch = None
+        if parcel.owing and key in self._pending:
+            self._homeless[key] = None
+            if len(self._homeless) > _HOMELESS:
+                account, number = forgotten = next(iter(self._homeless))
+                del self._homeless[forgotten], self._pending[forgotten]
+                account.forget(number)
 
     def _stored(self, name: str, parcel: Parcel) -> None:
         if name in parcel.owing:
             parcel.owing.discard(name)
             if not parcel.owing:
                 self._commit(parcel)
+        self._check_home(parcel)
 
     def _commit(self, parcel: Parcel) -> None:
-        if self._pending.pop((parcel.account, parcel.number), None) is not None:
+        key = parcel.account, parcel.number
+        self._homeless.pop(key, None)
+        if self._pending.pop(key, None) is not None:
             self._committed(parcel.account, parcel.number)
 
     async def run(self) -> None:

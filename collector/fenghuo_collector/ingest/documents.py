@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import isfinite
-from typing import Annotated, Any, cast
+from typing import Annotated, Any
 
 import msgspec
 
-from fenghuo.errors import Rejection, WireError
-from fenghuo.model import Document, Event
+from fenghuo.errors import WireError
+from fenghuo.model import Event
 from fenghuo.wire.body import MAX_DOCUMENTS
 
 MAX_DEPTH = 16
 """Levels of a document; Elasticsearch takes 20 and sinks may wrap it."""
-MAX_KEY = 256
+MAX_KEYS = 16_384
+"""Characters of all keys of one object."""
 MAX_TIME = 253_402_300_799_999
 """The last millisecond of the year 9999, the last that ISO 8601 writes with four digits."""
+_KEEP = 4096
+_PLAIN = frozenset({str, int, bool, type(None)})
 _NODE_BYTES = 90
 """What a value inside a document takes in memory, about."""
 
@@ -39,12 +42,21 @@ class Bounds:
     keys: int
 
 
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """An item not taken: its index in the body, the reason, and how it began on the wire."""
+
+    index: int
+    reason: str
+    raw: bytes = b""
+
+
 @dataclass(slots=True)
 class Documents:
-    """What a body held: the good events, the rejected items by their index, and bytes in memory, about."""
+    """What a body held: the good events, what was rejected, and bytes in memory, about."""
 
     events: list[Event]
-    rejected: list[Rejection]
+    rejected: list[Rejected]
     size: int
 
 
@@ -63,7 +75,7 @@ def decode_documents(body: bytes, bounds: Bounds) -> Documents:
         try:
             event, nodes = _decode(raw, bounds)
         except (_UnfitError, msgspec.DecodeError, RecursionError, TypeError) as error:
-            found.rejected.append(Rejection(index, str(error)))
+            found.rejected.append(Rejected(index, str(error), bytes(memoryview(raw)[:_KEEP])))
             continue
         found.events.append(event)
         found.size += len(memoryview(raw)) + nodes * _NODE_BYTES
@@ -82,39 +94,26 @@ def _decode(raw: msgspec.Raw, bounds: Bounds) -> tuple[Event, int]:
     return Event(item.id, item.time, item.document), nodes
 
 
-def _measure(document: Document, depth: int) -> int:
-    """Keys and list elements at all levels; raises `_UnfitError` for what has no place in JSON or lies too deep."""
+def _measure(container: Any, depth: int) -> int:
+    """Keys and list elements of an object or array, at all levels; raises `_UnfitError` for what has no place in JSON or
+    lies too deep. Each event comes through here, so it makes no calls that it can spare.
+    """
     if not depth:
         raise _UnfitError(f"document of more than {MAX_DEPTH} levels")
-    count = len(document)
-    for key, value in document.items():
-        if type(key) is not str or len(key) > MAX_KEY:
-            raise _UnfitError("document with a key that is no text, or too long")
-        kind = cast("type[object]", type(value))
-        if kind is dict:
-            count += _measure(cast("Document", value), depth - 1)
-        elif kind is not str:
-            count += _measure_value(value, depth)
-    return count
-
-
-def _measure_value(value: Any, depth: int) -> int:
-    kind = cast("type[object]", type(value))
-    if kind is int or kind is bool or value is None:
-        return 0
-    if kind is float:
-        if not isfinite(value):
+    elements = container
+    if container.__class__ is dict:
+        if len("".join(container)) > MAX_KEYS:  # TypeError where a key is no text
+            raise _UnfitError(f"document with an object whose keys have more than {MAX_KEYS} characters")
+        elements = container.values()
+    count = len(container)
+    for element in elements:
+        kind = element.__class__
+        if kind in _PLAIN:
+            continue
+        if kind is dict or kind is list:
+            count += _measure(element, depth - 1)
+        elif kind is not float:
+            raise _UnfitError(f"document with a value that JSON lacks ({kind.__name__})")
+        elif not isfinite(element):
             raise _UnfitError("document with a number that is not finite")
-        return 0
-    if kind is dict:
-        return _measure(cast("Document", value), depth - 1)
-    if kind is list:
-        if not depth:
-            raise _UnfitError(f"document of more than {MAX_DEPTH} levels")
-        elements = cast("list[Any]", value)
-        return len(elements) + sum(
-            _measure_value(element, depth - 1) for element in elements if type(element) is not str
-        )
-    if kind is str:
-        return 0
-    raise _UnfitError(f"document with a value that JSON lacks ({kind.__name__})")
+    return count

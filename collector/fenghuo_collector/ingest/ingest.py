@@ -7,10 +7,11 @@ sinks' queues → committed → state saved → answer
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import random
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry
@@ -20,17 +21,17 @@ from fenghuo.errors import Retryable, WireError
 from fenghuo.model import Site
 from fenghuo.wire import Stream, Topic, encode_ack
 from fenghuo.wire.topic import DATA_STREAMS
-from fenghuo_collector.ingest.accept import Envelope, Opened, read_envelope
+from fenghuo_collector.ingest.accept import MAX_ID, Envelope, Opened, read_envelope
 from fenghuo_collector.ingest.accounting import Losses, Sight, StreamAccount
-from fenghuo_collector.ingest.acks import AckBook, topic_of
+from fenghuo_collector.ingest.acks import AckBook
 from fenghuo_collector.ingest.agents import Agent, AgentCollector, AgentRegistry, AgentState, decode_status
 from fenghuo_collector.ingest.config import IngestConfig
-from fenghuo_collector.ingest.deadletters import DeadLetter, DeadLetters, RecentDeadLetters
+from fenghuo_collector.ingest.deadletters import DeadLetter, DeadLetters, RecentDeadLetters, SqliteDeadLetters
 from fenghuo_collector.ingest.delivery import Delivery
 from fenghuo_collector.ingest.inbox import Inbox
 from fenghuo_collector.ingest.metrics import DeliveryMetrics, IngestMetrics
 from fenghuo_collector.ingest.ratelimit import RateLimit
-from fenghuo_collector.ingest.state import MemoryStateStore, SqliteStateStore, StateStore
+from fenghuo_collector.ingest.state import MemoryStateStore, SqliteStateStore, StateStore, StreamState
 from fenghuo_collector.ingest.subscriber import Subscriber
 from fenghuo_collector.sinks.base import Sink
 
@@ -52,8 +53,9 @@ class Ingest:
     """Takes in what agents send and gives it to the sinks; `run` serves until it is cancelled, then ends in order.
 
     `collector_id` names this run in acknowledgements and must be another at each start. `state_path` is a file that
-    remembers what is committed over a restart; without it (None) nothing is lost either, but some batches are written
-    twice, which sinks take idempotently.
+    remembers what is committed over a restart (dead letters are kept beside it); without it (None) nothing is lost
+    either, but some batches are written twice, which sinks take idempotently. A sink with `required` False is also how
+    others listen in on accepted batches.
     """
 
     def __init__(
@@ -72,9 +74,10 @@ class Ingest:
         self._clock = clock
         self._collector_id = collector_id
         self._metrics = IngestMetrics(registry)
-        self.dead_letters = dead_letters or RecentDeadLetters()
         self._store: StateStore = SqliteStateStore(state_path) if state_path else MemoryStateStore()
-        self._agents = AgentRegistry(config.limits, shared=config.group is not None)
+        self.dead_letters = dead_letters or _dead_letters_beside(state_path)
+        self._complaints = RateLimit(clock, each=60.0)
+        self._agents = AgentRegistry(config.limits, self._complaints, shared=config.group is not None)
         self._agents.restore(self._store.load())
         registry.register(AgentCollector(self._agents))
         self._acks = AckBook(collector_id)
@@ -101,8 +104,7 @@ class Ingest:
             connected=self._greet_all,
         )
         self._topics: dict[str, Topic] = {}
-        self._complaints = RateLimit(clock, each=60.0)
-        self._ending = False
+        self._ending = self._ended = False
         self._warn_of_unanswered(sinks)
 
     @staticmethod
@@ -135,28 +137,22 @@ class Ingest:
             task.result()
 
     async def _end(self, tasks: Sequence[asyncio.Task[None]]) -> None:
+        _, answers, delivery = tasks
         self._ending = True
-        subscriber, answers, delivery = tasks
-        try:
-            async with asyncio.timeout(self._config.shutdown):
-                if not delivery.done():
-                    await self._delivery.drain()
-        except TimeoutError:
-            _log.warning("Ending with %d batches not stored; their agents send them again", self.pending)
-        answers.cancel()
-        await asyncio.gather(answers, return_exceptions=True)
-        try:
-            async with asyncio.timeout(self._config.shutdown):
-                await self._flush()
-        except TimeoutError:
-            _log.warning("The last acknowledgements could not be sent")
-        delivery.cancel()
-        subscriber.cancel()
-        await asyncio.gather(subscriber, delivery, return_exceptions=True)
+        with contextlib.suppress(Exception):  # a task that failed is raised by `run`
+            if not await _within(self._config.shutdown, self._delivery.drain()) and not delivery.done():
+                _log.warning("Ending with %d batches not stored; their agents send them again", self.pending)
+        self._ended = True
+        self._news.set()
+        await asyncio.wait([answers], timeout=self._config.shutdown)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
         await self._delivery.close(self._config.shutdown)
         self._store.close()
+        self.dead_letters.close()
 
-    def handle(self, topic_name: str, payload: bytes) -> None:
+    def handle(self, topic_name: str, payload: bytes, retained: bool = False) -> None:
         """Take one message. Never raises: what is wrong is counted, answered where that helps, and logged."""
         if self._ending:
             return
@@ -165,7 +161,7 @@ class Ingest:
         try:
             topic = self._topic(topic_name)
             if topic.stream is Stream.STATUS:
-                self._take_status(topic, payload)
+                self._take_status(topic, payload, retained=retained)
             else:
                 self._take_batch(read_envelope(topic, payload))
         except WireError as error:
@@ -192,15 +188,16 @@ class Ingest:
             self._topics[name] = topic
         return topic
 
-    def _take_status(self, topic: Topic, payload: bytes) -> None:
+    def _take_status(self, topic: Topic, payload: bytes, *, retained: bool) -> None:
         agent = self._agents.get(topic.agent)
         if not payload:  # the retained status was taken away
             agent.status = None
             return
         agent.status = status = decode_status(payload)
         agent.opener.normaliser.version(status.version)
-        if status.state == "online" and status.spool:
+        if not retained and status.state == "online":
             agent.contact = self._clock.now()
+        if status.state == "online" and 0 < len(status.spool) <= MAX_ID:
             for stream in DATA_STREAMS:
                 self._acks.greet(self._agents.account(agent, status.spool, stream))
             self._news.set()
@@ -262,7 +259,9 @@ class Ingest:
             self._metrics.rejected.labels(stream).inc(len(opened.rejected))
             for rejection in opened.rejected:
                 self.dead_letters.put(
-                    DeadLetter(INGEST, agent.id, stream, batch.sequence, rejection.index, now, rejection.reason, None)
+                    DeadLetter(
+                        INGEST, agent.id, stream, batch.sequence, rejection.index, now, rejection.reason, rejection.raw
+                    )
                 )
             if self._complaints.allows(("rejected", agent.id)):
                 _log.error(
@@ -280,14 +279,16 @@ class Ingest:
         if losses.batches:
             self._changed.add(account)
             self._metrics.lost_batches.labels(account.stream).inc(losses.batches)
-            _log.error(
-                "Agent %s: %d batches of %s are lost, up to number %d",
-                account.agent,
-                losses.batches,
-                account.stream,
-                account.floor,
-                extra=who,
-            )
+            if self._complaints.allows(("lost", account.agent, account.stream)):
+                _log.error(
+                    "Agent %s: %d batches of %s are lost, up to number %d (%d in all)",
+                    account.agent,
+                    losses.batches,
+                    account.stream,
+                    account.floor,
+                    account.lost,
+                    extra=who,
+                )
         if losses.dropped:
             self._changed.add(account)
             self._metrics.dropped_items.labels(account.stream).inc(losses.dropped)
@@ -322,9 +323,10 @@ class Ingest:
         self._news.set()
 
     async def _answer(self) -> None:
-        while True:
+        while not self._ended:
             await self._news.wait()
-            await asyncio.sleep(self._config.ack_delay)
+            if not self._ended:
+                await asyncio.sleep(self._config.ack_delay)
             self._news.clear()
             await self._flush()
 
@@ -337,16 +339,38 @@ class Ingest:
         answers = self._acks.take()
         if states or forgotten:
             try:
-                await asyncio.to_thread(self._store.save, states, forgotten)
+                await asyncio.to_thread(self._save, states, forgotten)
             except (sqlite3.Error, OSError) as error:
                 # The sinks have the data, which is what an acknowledgement promises; only the memory of it suffers.
                 self._metrics.state_errors.inc()
                 if self._complaints.allows("state"):
                     _log.error("The ingest state cannot be saved: %s; after a restart its counts will be off", error)
-        for index, (account, ack) in enumerate(answers):
+        for index, answer in enumerate(answers):
             try:
-                await self._subscriber.publish(topic_of(account), encode_ack(ack))
+                await self._subscriber.publish(answer.topic, encode_ack(answer.ack))
                 self._metrics.acks.inc()
             except Retryable:
                 self._acks.put_back(answers[index:])
                 return  # said again when the broker is back, by `_greet_all`
+
+    def _save(self, states: Sequence[StreamState], forgotten: Sequence[StreamState]) -> None:
+        try:
+            self.dead_letters.flush()
+        finally:
+            self._store.save(states, forgotten)
+
+
+def _dead_letters_beside(state_path: Path | None) -> DeadLetters:
+    if state_path is None:
+        return RecentDeadLetters()
+    return SqliteDeadLetters(state_path.with_name(f"{state_path.stem}-dead-letters.sqlite"))
+
+
+async def _within(seconds: float, work: Coroutine[None, None, None]) -> bool:
+    """Whether the work was done in time."""
+    try:
+        async with asyncio.timeout(seconds):
+            await work
+    except TimeoutError:
+        return False
+    return True

@@ -34,7 +34,9 @@ class Parcel:
 
 
 class SinkQueue:
-    """A sink's queue. Urgent streams go first; documents and readings take turns, so that neither starves the other."""
+    """A sink's queue. Urgent streams go first; other documents and readings take turns, so that neither
+    starves the other.
+    """
 
     def __init__(self, name: str, config: DeliveryConfig) -> None:
         self.name = name
@@ -85,7 +87,8 @@ class SinkQueue:
 
     def take(self) -> list[Parcel]:
         """The next group for one write, in order, of one kind: all documents or all readings."""
-        kinds = (_DOCUMENTS, _TABLES) if self._documents_next else (_TABLES, _DOCUMENTS)
+        documents_first = self._documents_next or self.has(Stream.ALERTS)
+        kinds = (_DOCUMENTS, _TABLES) if documents_first else (_TABLES, _DOCUMENTS)
         group = self._group(kinds[0]) or self._group(kinds[1])
         if group:
             self._documents_next = group[0].stream.holds_tables

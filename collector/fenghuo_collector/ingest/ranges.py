@@ -98,5 +98,9 @@ class Ranges:
             del self._firsts[1 : 1 + surplus]
             del self._lasts[:surplus]
 
+    def trim(self, spans: int) -> None:
+        """Forget the lowest spans, so that at most `spans` remain."""
+        del self._firsts[:-spans], self._lasts[:-spans]
+
     def spans(self) -> list[tuple[int, int]]:
         return list(self)

@@ -32,6 +32,7 @@ class StreamState(msgspec.Struct, frozen=True):
     stream: str
     committed: list[tuple[int, int]]
     floor: int
+    gone: list[tuple[int, int]] = []
     lost: int = 0
     dropped: int = 0
     refused: int = 0

@@ -26,7 +26,8 @@ _BURST = 64
 _UNSUPPORTED_VERSION = 0x84
 _REFUSED = 0x80
 
-Handler = Callable[[str, bytes], None]
+Handler = Callable[[str, bytes, bool], None]
+"""Takes topic, payload, and whether the broker had it retained."""
 
 
 class Subscriber:
@@ -136,7 +137,7 @@ class Subscriber:
             self._metrics.connected.set(0)
 
     def _read(self, message: aiomqtt.Message) -> None:
-        self._handle(str(message.topic), message.payload)
+        self._handle(str(message.topic), message.payload, message.retain)
 
     async def publish(self, topic: str, payload: bytes) -> None:
         """Send one answer with QoS 0: a lost one is made again when its batch comes again. `Retryable` without a
