@@ -232,9 +232,9 @@ class Engine:
         if row < len(frame.value):
             group.value = frame.value[row]
         group.values = watch.values_at(frame, row)
-        group.held = False
+        was_held, group.held = group.held, False
         step = hear(group, holds, time, on=on, clear=clear, level=level)
-        self._tell(watch.track, group, step, time)
+        self._tell(watch.track, group, step, time if was_held else lifecycle.dated(group, holds, step, time))
         self._settle(watch.track, group)
 
     def _level(self, watch: Watch, frame: Frame, row: int) -> Level:

@@ -131,6 +131,15 @@ def _hear_level(group: Group, holds: Holds, time: int, level: Level, *, gap: boo
     return Step.LEVEL
 
 
+def dated(group: Group, holds: Holds, step: Step | None, time: int) -> int:
+    """When a step that a reading at `time` brought about became due: the end of its hold time, as a timer dates it."""
+    if step is Step.FIRE and group.since is not None:
+        return group.since + holds.fire
+    if step is Step.RESOLVE and group.clear is not None:
+        return group.clear + (holds.flap_hold if group.flapping else holds.clear)
+    return time
+
+
 def fired(group: Group, holds: Holds, time: int) -> None:
     """Note that the step `FIRE` was told."""
     group.firing = True
