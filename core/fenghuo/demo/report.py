@@ -79,8 +79,8 @@ class Report:
             mark = styled(f"▲ 告警 {_LEVELS_ZH.get(level, level)} {level}", _STYLES.get(level, "cyan"), self._out)
         else:
             mark = styled("▼ 恢复 resolved", "green", self._out)
-        title = f"{alert['title_zh']} · {alert['title']}" if alert["title_zh"] else str(alert["title"])
-        self.say(f"{self._time()} {mark}  {title}: {alert['message']}")
+        chinese, english = alert["message_zh"] or alert["title_zh"], alert["message"] or alert["title"]
+        self.say(f"{self._time()} {mark}  {chinese} · {english}")
 
     def summary(self, counts: Mapping[str, int]) -> None:
         """The end: one JSON document, or a line."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -12,28 +11,13 @@ from prometheus_client import CollectorRegistry
 from fenghuo.clock import SystemClock
 from fenghuo.model import Asset, Event, Table
 from fenghuo_agent.inputs.mqtt_sensor import MqttSensorConfig, MqttSensorInput, MqttSensorMetrics
-from servers.process import free_port, listens, need, running
-
-
-@dataclass
-class Broker:
-    port: int
-    process: object
-
-    @property
-    def url(self) -> str:
-        return f"mqtt://127.0.0.1:{self.port}"
+from servers.mosquitto import Mosquitto, mosquitto
 
 
 @pytest.fixture
-def broker(tmp_path: Path) -> Iterator[Broker]:
-    program = need("mosquitto", "mosquitto")
-    port = free_port()
-    config = tmp_path / "mosquitto.conf"
-    config.write_text(f"listener {port} 127.0.0.1\nallow_anonymous true\n")
-    command = [program, "-c", str(config)]
-    with running(command, tmp_path / "mosquitto.log", lambda: listens(port)) as process:
-        yield Broker(port, process)
+def broker(tmp_path: Path) -> Iterator[Mosquitto]:
+    with mosquitto(tmp_path / "broker") as running:
+        yield running
 
 
 class Basket:
