@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -58,7 +60,7 @@ def test_folding_fills_only_gaps_below_the_bound(steps, keep, below):
     assert model <= held(ranges)
     assert all(number <= below for number in filled)
     spans = list(ranges)
-    gaps_below = [low for (_, high), (low, _) in zip(spans, spans[1:], strict=False) if low - 1 <= below]
+    gaps_below = [low for (_, high), (low, _) in itertools.pairwise(spans) if low - 1 <= below]
     assert len(gaps_below) <= keep
 
 
