@@ -17,7 +17,7 @@ from fenghuo_agent.inputs.snmp.config import Credential, SnmpConfig
 from fenghuo_agent.inputs.snmp.errors import Denied, Faulty, SnmpError, Unanswered
 from fenghuo_agent.inputs.snmp.labels import Names
 from fenghuo_agent.inputs.snmp.learn import Learnt, learn
-from fenghuo_agent.inputs.snmp.message import GET, Community, Envelope
+from fenghuo_agent.inputs.snmp.message import AUTHORIZATION_ERROR, GET, Community, Envelope
 from fenghuo_agent.inputs.snmp.plan import Fit, Plans
 from fenghuo_agent.inputs.snmp.poll import Reading, TooMuch
 from fenghuo_agent.inputs.snmp.session import Session, Timing
@@ -39,6 +39,8 @@ log = logging.getLogger(__name__)
 PROBE = ber.tlv(ber.SEQUENCE, mibs.SYS_UPTIME.instance(mibs.SCALAR) + b"\x05\x00")
 MOVES_APART = 300.0
 MOST_MOVES = 2
+TRY_ALL = 10
+"""After so many failures in a row the other credentials are tried as well."""
 
 
 class Moved(Exception):  # noqa: N818 — the name says what happened; never leaves this package
@@ -143,15 +145,15 @@ class Device:
 
     async def _introduce(self, session: Session) -> None:
         """Find a credential that is let in; for a known device, a question that costs little."""
-        if self._credential is not None and self.failures % 10:
-            await session.ask(GET, PROBE)
+        if self._credential is not None and self.failures % TRY_ALL:
+            await self._knock(session)
             return
         errors: list[SnmpError] = []
         for credential in self._candidates:
             if credential != self._credential:
                 session.envelope = self._shared.envelope(credential)
             try:
-                await session.ask(GET, PROBE)
+                await self._knock(session)
             except (Unanswered, Denied) as error:
                 errors.append(error)
             else:
@@ -159,6 +161,13 @@ class Device:
                 return
         self._credential = None
         raise next((error for error in errors if isinstance(error, Denied)), errors[-1])
+
+    @staticmethod
+    async def _knock(session: Session) -> None:
+        """Ask for sysUpTime; any answer but a refusal will do."""
+        pdu = await session.ask(GET, PROBE)
+        if pdu.status == AUTHORIZATION_ERROR:
+            raise Denied("authorizationError")
 
     async def _learn(self, accumulator: Accumulator) -> None:
         shared, options = self._shared, self._shared.config

@@ -63,16 +63,21 @@ _REPORT_HINTS = {
     "unknownUserNames": "the device does not know this user; check `user`",
     "unknownEngineIDs": "the device changes its engine id",
     "wrongDigests": "the user exists but the signature is wrong; check the `auth` algorithm and password",
+    "silence": "it says who it is, but does not answer the user; check the `priv` algorithm and password",
+    "authorizationError": "the user or community may not read this; check the device's views, and that auth and priv are given",
     "decryptionErrors": "the signature is right but the content is not; check the `priv` algorithm and password",
 }
 
 
 class Denied(SnmpError):  # noqa: N818 — the name says what happened
-    """A v3 report in place of an answer; `report` is the usmStats object without its prefix (RFC 3414)."""
+    """The device knows us not, or not well enough.
+
+    `report` is the usmStats object of a v3 report without its prefix (RFC 3414), `silence`, or `authorizationError`.
+    """
 
     kind = "denied"
 
     def __init__(self, report: str) -> None:
-        super().__init__(f"the device refuses the v3 user: {report}")
+        super().__init__(f"the device does not let us in: {report}")
         self.report = report
         self.hint = _REPORT_HINTS.get(report, "check user, auth and priv")

@@ -23,6 +23,7 @@ from fenghuo_agent.inputs.snmp.usm import Report, Usm
 MAX_DATAGRAM = 65535
 MAX_IGNORED = 256
 REFUSED_PAUSE = 0.25
+SILENCE = "silence"
 RECOVERABLE = frozenset(("notInTimeWindows", "unknownEngineIDs"))
 
 Unwrap = Callable[[bytes, int], Pdu]
@@ -114,10 +115,16 @@ class Session:
 
     async def _ask_as_user(self, usm: Usm, kind: int, varbinds: bytes, first: int, second: int) -> Pdu:
         for last in (False, True):
-            if usm.engine is None:
+            discovered = usm.engine is None
+            if discovered:
                 await self._discover(usm)
             try:
                 return await self._exchange(usm, kind, varbinds, first, second)
+            except Unanswered:
+                if not discovered:
+                    raise
+                usm.forget()
+                raise Denied(SILENCE) from None
             except Report as report:
                 self._tally.reports += 1
                 if last or report.kind == "unknownEngineIDs":
