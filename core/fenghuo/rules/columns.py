@@ -33,18 +33,35 @@ Column = Sequence[Any]
 class Frame:
     """One table while it is judged: its columns, its rates (made when first asked for) and the rule's variables."""
 
-    __slots__ = ("columns", "elapsed", "height", "previous", "rate", "value")
+    __slots__ = ("_value", "columns", "data", "elapsed", "height", "previous", "rate")
 
     def __init__(self, columns: Sequence[Sequence[Value]], height: int, rate: Callable[[str], Column]) -> None:
         self.columns = columns
         self.height = height
         self.rate = rate
-        self.value: Column = ()
+        self.data: Evaluate = _nothing
+        self._value: Column | None = None
         self.previous: Column = ()
         self.elapsed: Column = ()
 
+    def watch(self, data: Evaluate) -> None:
+        """Begin with another rule, whose data is `data`."""
+        self.data = data
+        self._value = None
+
+    @property
+    def value(self) -> Column:
+        """The rule's data, computed when first asked for: a condition may have said no before."""
+        if self._value is None:
+            self._value = self.data(self)
+        return self._value
+
 
 Evaluate = Callable[[Frame], Column]
+
+
+def _nothing(frame: Frame) -> Column:
+    return [None] * frame.height
 
 
 def _divide(dividend: Any, divisor: Any) -> Any:

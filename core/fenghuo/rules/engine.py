@@ -5,7 +5,6 @@ from __future__ import annotations
 import heapq
 import itertools
 import logging
-from collections import Counter
 from collections.abc import Sequence
 from weakref import WeakKeyDictionary
 
@@ -13,7 +12,8 @@ from fenghuo.clock import Clock
 from fenghuo.model import Alert, Layout, Level, Table
 from fenghuo.rules import lifecycle, snapshot
 from fenghuo.rules.columns import Column, Frame
-from fenghuo.rules.lifecycle import Group, Key, Lapse, Step, deadline, hear, lapse
+from fenghuo.rules.groups import Groups
+from fenghuo.rules.lifecycle import Group, Key, Step, hear
 from fenghuo.rules.memory import Memory
 from fenghuo.rules.plan import (
     Index,
@@ -30,7 +30,7 @@ from fenghuo.rules.plan import (
     row_key,
 )
 from fenghuo.rules.rule import RuleSet
-from fenghuo.rules.telling import Telling, fingerprint
+from fenghuo.rules.telling import Telling
 
 log = logging.getLogger(__name__)
 
@@ -60,24 +60,9 @@ class Engine:
         self._index = Index(self.states)
         self._plans: dict[str, WeakKeyDictionary[Layout, Plan]] = {}
         self._sources: dict[SourceKey, Source] = {}
-        self._timers: list[tuple[int, int, Track, Group | None]] = []
+        self._groups = Groups(self.states)
         self._held: list[tuple[int, int, int, Lane, Table, Source]] = []
         self._number = itertools.count()
-        self._now = 0
-        self._told: list[Alert] = []
-        self._connect_suppressors()
-
-    def _connect_suppressors(self) -> None:
-        by_name = {state.rule.name: state for state in self.states}
-        for state in self.states:
-            suppression = state.rule.section.suppress_if
-            if suppression is None:
-                continue
-            labels = tuple(suppression.by)
-            for name in suppression.rules:
-                if name in by_name:
-                    state.suppressors.append((labels, by_name[name]))
-                    by_name[name].busy.setdefault(labels, Counter())
 
     # Tables
 
@@ -87,15 +72,11 @@ class Engine:
         if plan.lanes:
             plan.source.heard = max(plan.source.heard, table.time)
             for lane in plan.lanes:
-                if lane.lateness and not table.ended:
+                if lane.lateness:
                     self._hold(lane, table, plan.source)
                 else:
                     self._judge(lane, table)
-        return self._take_told()
-
-    def _take_told(self) -> list[Alert]:
-        told, self._told = self._told, []
-        return told
+        return self._groups.take_told()
 
     def _plan(self, layout: Layout, agent: str) -> Plan:
         plans = self._plans.get(agent)
@@ -184,7 +165,7 @@ class Engine:
             watch.bind(table.layout)
         if watch.active:
             for group in set(watch.active.values()):
-                self._pass_time(track, group, time)
+                self._groups.pass_time(track, group, time)
             if watch.version != track.version:
                 watch.bind(table.layout)
         verdicts = watch.judge(frame, time, watch.active)
@@ -221,7 +202,7 @@ class Engine:
             if not on:
                 return
             labels = labels_of(table.layout, row)
-            group = self._new_group(watch.track, row_key(table.layout, row), labels, time)
+            group = self._groups.add(watch.track, row_key(table.layout, row), labels, time)
         elif time <= group.heard and not (time == group.heard and on and not group.firing and group.since is None):
             return
         level = group.level
@@ -234,8 +215,8 @@ class Engine:
         group.values = watch.values_at(frame, row)
         was_held, group.held = group.held, False
         step = hear(group, holds, time, on=on, clear=clear, level=level)
-        self._tell(watch.track, group, step, time if was_held else lifecycle.dated(group, holds, step, time))
-        self._settle(watch.track, group)
+        self._groups.tell(watch.track, group, step, time if was_held else lifecycle.dated(group, holds, step, time))
+        self._groups.settle(watch.track, group)
 
     def _level(self, watch: Watch, frame: Frame, row: int) -> Level:
         """The highest level whose condition is true; the lowest one where none is."""
@@ -250,181 +231,42 @@ class Engine:
         for watch in lane.watches:
             watch.bind(table.layout)
             for group in set(watch.active.values()):
-                self._resolve(watch.track, group, max(table.time, group.heard), "ended")
-                self._drop(watch.track, group)
+                self._groups.resolve(watch.track, group, max(table.time, group.heard), "ended")
+                self._groups.drop(watch.track, group)
         for _, memory, _ in lane.memories:
             memory.forget(table.layout)
-
-    # Groups
-
-    def _new_group(self, track: Track, own: Key, labels: dict[str, str], time: int) -> Group:
-        """A group of the row whose own labels are `own`, and all of whose labels are `labels`."""
-        state = track.state
-        if state.groups >= state.rule.section.limits.groups:
-            self._evict(state, time)
-        group_by = state.rule.section.group_by
-        key = own if group_by is None else label_key(labels, group_by)
-        identity = labels if group_by is None else dict(key)
-        group = Group(
-            labels={**labels, **state.rule.section.labels},
-            key=key,
-            fingerprint=fingerprint(state.rule.id, track.source.agent, identity),
-            heard=time,
-        )
-        track.groups[key] = group
-        track.version += 1
-        state.groups += 1
-        return group
-
-    def _drop(self, track: Track, group: Group) -> None:
-        if group.dead:
-            return
-        group.dead = True
-        group.since, group.firing = None, False
-        self._count_busy(track.state, group)
-        track.groups.pop(group.key, None)
-        track.version += 1
-        track.state.groups -= 1
-
-    def _evict(self, state: RuleState, time: int) -> None:
-        """Give up the sixteenth of a rule's groups that was not heard of for longest; first those that do not fire."""
-        every = [
-            (group.firing, group.heard, next(self._number), track, group)
-            for track in state.tracks.values()
-            for group in track.groups.values()
-        ]
-        for _, _, _, track, group in heapq.nsmallest(max(1, len(every) // 16), every):
-            self._resolve(track, group, max(time, group.heard), "evicted")
-            self._drop(track, group)
-            state.evictions += 1
-
-    def _tell(self, track: Track, group: Group, step: Step | None, time: int) -> None:
-        if step is Step.FIRE:
-            if self._is_suppressed(track.state, group):
-                group.held = True
-            else:
-                lifecycle.fired(group, track.state.rule.holds, time)
-                self._say(Telling(track.state.rule, group, time).firing(), track.state)
-        elif step is Step.LEVEL:
-            self._say(Telling(track.state.rule, group, time).firing(), track.state)
-        elif step is Step.RESOLVE:
-            self._resolve(track, group, time, "cleared")
-
-    def _resolve(self, track: Track, group: Group, time: int, reason: str) -> None:
-        if group.firing:
-            self._say(Telling(track.state.rule, group, time).resolved(reason), track.state)
-            lifecycle.resolved(group, track.state.rule.holds, time)
-
-    def _say(self, alert: Alert, state: RuleState) -> None:
-        state.alerts += 1
-        self._told.append(alert)
-
-    def _settle(self, track: Track, group: Group) -> None:
-        """After a change: drop what is quiet, queue the next timer, keep the count for suppressed rules."""
-        if group.is_quiet:
-            self._drop(track, group)
-            return
-        self._count_busy(track.state, group)
-        moment = deadline(group, track.state.rule.holds)
-        if moment is None:
-            return
-        due = moment + track.state.rule.holds.settle
-        if group.held:
-            due = max(due, self._now + SUPPRESSED_AGAIN_MS)
-        if group.queued is None or due < group.queued:
-            group.queued = due
-            heapq.heappush(self._timers, (due, next(self._number), track, group))
-
-    def _count_busy(self, state: RuleState, group: Group) -> None:
-        is_busy = group.firing or group.since is not None
-        if not state.busy or is_busy == group.counted:
-            return
-        group.counted = is_busy
-        for labels, counter in state.busy.items():
-            values = tuple(group.labels.get(label, "") for label in labels)
-            counter[values] += 1 if is_busy else -1
-            if not counter[values]:
-                del counter[values]
-
-    def _is_suppressed(self, state: RuleState, group: Group) -> bool:
-        for labels, other in state.suppressors:
-            values = tuple(group.labels.get(label, "") for label in labels)
-            if "" not in values and values in other.busy[labels]:
-                return True
-        return False
 
     # Time
 
     @property
     def due(self) -> int | None:
         """When `advance` has something to do next, Unix milliseconds; None while nothing waits."""
-        moments = [*(entry[0] for entry in self._timers[:1]), *(entry[0] for entry in self._held[:1])]
+        moments = [*(entry[0] for entry in self._groups.timers[:1]), *(entry[0] for entry in self._held[:1])]
         return min(moments) if moments else None
 
     def advance(self, now_ms: int) -> list[Alert]:
         """Let time pass: hold times, silences, readings held back. Cheap; to be called about once a second."""
-        self._now = max(self._now, now_ms)
-        while self._held and self._held[0][0] <= self._now:
+        self._groups.now = max(self._groups.now, now_ms)
+        while self._held and self._held[0][0] <= self._groups.now:
             _, _, _, lane, table, _ = heapq.heappop(self._held)
             self._judge(lane, table)
-        while self._timers and self._timers[0][0] <= self._now:
-            _, _, track, group = heapq.heappop(self._timers)
+        while self._groups.timers and self._groups.timers[0][0] <= self._groups.now:
+            _, _, track, group = heapq.heappop(self._groups.timers)
             if group is None:
                 self._check_silence(track)
             elif not group.dead:
                 group.queued = None
-                self._pass_time(track, group, self._now)
+                self._groups.pass_time(track, group, self._groups.now)
                 if not group.dead:
-                    self._settle(track, group)
-        return self._take_told()
-
-    def _pass_time(self, track: Track, group: Group, time: int) -> None:
-        """Do what was to happen to a group before `time` without a reading."""
-        holds = track.state.rule.holds
-        while not group.dead:
-            moment = deadline(group, holds)
-            if moment is None or moment + holds.settle > time:
-                return
-            what = lapse(group, holds, moment)
-            if what is Lapse.FIRE and not self._fire_by_timer(track, group, moment):
-                return
-            if what is Lapse.RESOLVE:
-                self._resolve(track, group, moment, "cleared")
-            elif what is Lapse.FORGET:
-                self._forget(track, group, moment)
-            if group.is_quiet:
-                self._drop(track, group)
-
-    def _fire_by_timer(self, track: Track, group: Group, moment: int) -> bool:
-        holds = track.state.rule.holds
-        if group.held:
-            if self._now - group.heard > holds.stale:
-                group.since = None
-                return True
-            moment = max(moment, self._now)
-        self._tell(track, group, Step.FIRE, moment)
-        return group.firing
-
-    def _forget(self, track: Track, group: Group, moment: int) -> None:
-        self._resolve(track, group, moment, "forgotten")
-        self._drop(track, group)
-        for name in track.state.rule.body.remembers:
-            memory = track.source.memories.get((track.state.rule.lateness, name))
-            if memory is not None:
-                memory.drop([key for key in memory.known() if self._belongs(track, group, key)])
-
-    def _belongs(self, track: Track, group: Group, own: Key) -> bool:
-        group_by = track.state.rule.section.group_by
-        if group_by is None:
-            return own == group.key
-        return label_key({**track.source.labels, **dict(own)}, group_by) == group.key
+                    self._groups.settle(track, group)
+        return self._groups.take_told()
 
     def _queue_silence(self, track: Track, since: int) -> None:
         rule = track.state.rule
         assert rule.body.silence is not None
         track.silence_queued = True
         due = since + rule.body.silence + rule.holds.settle
-        heapq.heappush(self._timers, (due, next(self._number), track, None))
+        self._groups.queue(due, track, None)
 
     def _check_silence(self, track: Track) -> None:
         """Fire for the series of a source that are silent; look again when the next may be."""
@@ -439,7 +281,7 @@ class Engine:
             if not rule.where.meets(labels) or any(other.meets(labels) for other in rule.exceptions):
                 continue
             listened = heard + memory.deaf_since(heard)
-            if listened + rule.body.silence + rule.holds.settle <= self._now:
+            if listened + rule.body.silence + rule.holds.settle <= self._groups.now:
                 self._fall_silent(track, key, labels, (heard, listened + rule.body.silence))
             else:
                 waiting.append(listened)
@@ -452,15 +294,15 @@ class Engine:
         group_by = track.state.rule.section.group_by
         group = track.groups.get(own if group_by is None else label_key(labels, group_by))
         if group is None:
-            group = self._new_group(track, own, labels, heard)
+            group = self._groups.add(track, own, labels, heard)
         if group.firing or group.heard > heard:
             return
         if group.since is None:
             group.since = heard
             group.level = track.state.rule.levels[0][0]
             track.state.matches += 1
-        self._tell(track, group, Step.FIRE, max(moment, self._now) if group.held else moment)
-        self._settle(track, group)
+        self._groups.tell(track, group, Step.FIRE, max(moment, self._groups.now) if group.held else moment)
+        self._groups.settle(track, group)
 
     # State
 
@@ -506,7 +348,7 @@ class Engine:
             or (group_by is not None and sorted(group_by) != sorted(entry.group_by or []))
         ):
             if group.firing and group.alert is not None:
-                self._told.append(Telling.withdrawn(group.alert, max(now, group.heard), "rule changed"))
+                self._groups.told.append(Telling.withdrawn(group.alert, max(now, group.heard), "rule changed"))
             return
         source = self._source((entry.agent, entry.name, tuple(sorted(entry.labels.items()))))
         track = state.tracks.get(source.key)
@@ -517,7 +359,7 @@ class Engine:
         state.groups += 1
         group.kept = now if away else group.kept
         group.held = group.held or away > state.rule.holds.settle
-        self._settle(track, group)
+        self._groups.settle(track, group)
 
     def _requeue_silences(self) -> None:
         """Series that were heard before the restart may be silent after it, without ever being heard again."""

@@ -29,7 +29,7 @@ class Judge(Protocol):
     def __call__(self, frame: Frame, time: int, active: Mapping[int, Group]) -> Sequence[Verdict]:
         """The rows about which there is something to say.
 
-        `frame.value` is set here. `active` are the rows that are pending or fire; a row of which nothing can be told
+        `frame.watch` is told of the rule's data here. `active` are the rows that are pending or fire; a row of which nothing can be told
         (absent values) is left out.
         """
         ...

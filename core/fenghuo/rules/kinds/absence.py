@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from fenghuo.config import Duration
-from fenghuo.rules.columns import Frame
+from fenghuo.rules.columns import Column, Frame
 from fenghuo.rules.expression import Node
 from fenghuo.rules.kinds.base import Kind, Reader, holds_of, milliseconds
 from fenghuo.rules.kinds.change import parse_field
@@ -50,11 +50,15 @@ class AbsenceBody:
         del memories
         column = positions[self.field]
 
+        def data(frame: Frame) -> Column:
+            return frame.columns[column]
+
         def judge(frame: Frame, time: int, active: Mapping[int, Group]) -> Sequence[Verdict]:
             del time
             if not active:
                 return ()
-            values = frame.value = frame.columns[column]
+            frame.watch(data)
+            values = frame.value
             return [(row, False, True) for row in active if values[row] is not None]
 
         return judge

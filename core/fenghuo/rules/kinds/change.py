@@ -66,8 +66,12 @@ class ChangeBody:
         counts = compile_node(self.condition, positions) if self.condition is not None else None
         over = compile_node(self.clear, positions) if self.clear is not None else None
 
+        def data(frame: Frame) -> Column:
+            return frame.columns[column]
+
         def judge(frame: Frame, time: int, active: Mapping[int, Group]) -> Sequence[Verdict]:
-            values = frame.value = frame.columns[column]
+            frame.watch(data)
+            values = frame.value
             if not active and values == memory.values:
                 return ()
             frame.previous, frame.elapsed = memory.previous(time)

@@ -69,7 +69,7 @@ def bind_condition(data: Evaluate, condition: Evaluate, clear: Evaluate | None) 
 
     def judge(frame: Frame, time: int, active: Mapping[int, Group]) -> Sequence[Verdict]:
         del time
-        frame.value = data(frame)
+        frame.watch(data)
         on = condition(frame)
         if not active:
             return [(row, True, False) for row, is_on in enumerate(on) if is_on] if True in on else ()

@@ -1,0 +1,191 @@
+"""The groups of all rules: made, told of, held back, timed, dropped, and kept within bounds."""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+from collections import Counter
+from collections.abc import Iterable
+
+from fenghuo.model import Alert
+from fenghuo.rules import lifecycle
+from fenghuo.rules.lifecycle import Group, Key, Lapse, Step, deadline, lapse
+from fenghuo.rules.plan import RuleState, Track, label_key
+from fenghuo.rules.telling import Telling, fingerprint
+
+SUPPRESSED_AGAIN_MS = 10_000
+"""How often a group that another rule holds back is looked at again."""
+
+
+class Groups:
+    """What rules keep of entities that are not quiet.
+
+    `told`    the steps that came of it, until somebody takes them
+    `now`     the newest moment that was told, Unix milliseconds
+    `timers`  when something happens without a reading: moment, number, track, group (None: look for silent series)
+    """
+
+    def __init__(self, states: Iterable[RuleState]) -> None:
+        self.told: list[Alert] = []
+        self.now = 0
+        self.timers: list[tuple[int, int, Track, Group | None]] = []
+        self._number = itertools.count()
+        self._connect_suppressors(list(states))
+
+    def _connect_suppressors(self, states: list[RuleState]) -> None:
+        by_name = {state.rule.name: state for state in states}
+        for state in states:
+            suppression = state.rule.section.suppress_if
+            if suppression is None:
+                continue
+            labels = tuple(suppression.by)
+            for name in suppression.rules:
+                if name in by_name:
+                    state.suppressors.append((labels, by_name[name]))
+                    by_name[name].busy.setdefault(labels, Counter())
+
+    def take_told(self) -> list[Alert]:
+        """The steps since the last call, in order."""
+        told, self.told = self.told, []
+        return told
+
+    def queue(self, due: int, track: Track, group: Group | None) -> None:
+        """Set a timer."""
+        heapq.heappush(self.timers, (due, next(self._number), track, group))
+
+    def add(self, track: Track, own: Key, labels: dict[str, str], time: int) -> Group:
+        """A group of the row whose own labels are `own`, and all of whose labels are `labels`."""
+        state = track.state
+        if state.groups >= state.rule.section.limits.groups:
+            self._evict(state, time)
+        group_by = state.rule.section.group_by
+        key = own if group_by is None else label_key(labels, group_by)
+        identity = labels if group_by is None else dict(key)
+        group = Group(
+            labels={**labels, **state.rule.section.labels},
+            key=key,
+            fingerprint=fingerprint(state.rule.id, track.source.agent, identity),
+            heard=time,
+        )
+        track.groups[key] = group
+        track.version += 1
+        state.groups += 1
+        return group
+
+    def drop(self, track: Track, group: Group) -> None:
+        if group.dead:
+            return
+        group.dead = True
+        group.since, group.firing = None, False
+        self._count_busy(track.state, group)
+        track.groups.pop(group.key, None)
+        track.version += 1
+        track.state.groups -= 1
+
+    def _evict(self, state: RuleState, time: int) -> None:
+        """Give up the sixteenth of a rule's groups that was not heard of for longest; first those that do not fire."""
+        every = [
+            (group.firing, group.heard, next(self._number), track, group)
+            for track in state.tracks.values()
+            for group in track.groups.values()
+        ]
+        for _, _, _, track, group in heapq.nsmallest(max(1, len(every) // 16), every):
+            self.resolve(track, group, max(time, group.heard), "evicted")
+            self.drop(track, group)
+            state.evictions += 1
+
+    def tell(self, track: Track, group: Group, step: Step | None, time: int) -> None:
+        if step is Step.FIRE:
+            if self._is_suppressed(track.state, group):
+                group.held = True
+            else:
+                lifecycle.fired(group, track.state.rule.holds, time)
+                self._say(Telling(track.state.rule, group, time).firing(), track.state)
+        elif step is Step.LEVEL:
+            self._say(Telling(track.state.rule, group, time).firing(), track.state)
+        elif step is Step.RESOLVE:
+            self.resolve(track, group, time, "cleared")
+
+    def resolve(self, track: Track, group: Group, time: int, reason: str) -> None:
+        if group.firing:
+            self._say(Telling(track.state.rule, group, time).resolved(reason), track.state)
+            lifecycle.resolved(group, track.state.rule.holds, time)
+
+    def _say(self, alert: Alert, state: RuleState) -> None:
+        state.alerts += 1
+        self.told.append(alert)
+
+    def settle(self, track: Track, group: Group) -> None:
+        """After a change: drop what is quiet, queue the next timer, keep the count for suppressed rules."""
+        if group.is_quiet:
+            self.drop(track, group)
+            return
+        self._count_busy(track.state, group)
+        moment = deadline(group, track.state.rule.holds)
+        if moment is None:
+            return
+        due = moment + track.state.rule.holds.settle
+        if group.held:
+            due = max(due, self.now + SUPPRESSED_AGAIN_MS)
+        if group.queued is None or due < group.queued:
+            group.queued = due
+            self.queue(due, track, group)
+
+    def _count_busy(self, state: RuleState, group: Group) -> None:
+        is_busy = group.firing or group.since is not None
+        if not state.busy or is_busy == group.counted:
+            return
+        group.counted = is_busy
+        for labels, counter in state.busy.items():
+            values = tuple(group.labels.get(label, "") for label in labels)
+            counter[values] += 1 if is_busy else -1
+            if not counter[values]:
+                del counter[values]
+
+    def _is_suppressed(self, state: RuleState, group: Group) -> bool:
+        for labels, other in state.suppressors:
+            values = tuple(group.labels.get(label, "") for label in labels)
+            if "" not in values and values in other.busy[labels]:
+                return True
+        return False
+
+    def pass_time(self, track: Track, group: Group, time: int) -> None:
+        """Do what was to happen to a group before `time` without a reading."""
+        holds = track.state.rule.holds
+        while not group.dead:
+            moment = deadline(group, holds)
+            if moment is None or moment + holds.settle > time:
+                return
+            what = lapse(group, holds, moment)
+            if what is Lapse.FIRE and not self._fire_by_timer(track, group, moment):
+                return
+            if what is Lapse.RESOLVE:
+                self.resolve(track, group, moment, "cleared")
+            elif what is Lapse.FORGET:
+                self._forget(track, group, moment)
+            if group.is_quiet:
+                self.drop(track, group)
+
+    def _fire_by_timer(self, track: Track, group: Group, moment: int) -> bool:
+        holds = track.state.rule.holds
+        if group.held:
+            if self.now - group.heard > holds.stale:
+                group.since = None
+                return True
+            moment = max(moment, self.now)
+        self.tell(track, group, Step.FIRE, moment)
+        return group.firing
+
+    def _forget(self, track: Track, group: Group, moment: int) -> None:
+        self.resolve(track, group, moment, "forgotten")
+        self.drop(track, group)
+        for name in track.state.rule.body.remembers:
+            memory = track.source.memories.get((track.state.rule.lateness, name))
+            if memory is not None:
+                memory.drop([key for key in memory.known() if self._belongs(track, group, key)])
+
+    def _belongs(self, track: Track, group: Group, own: Key) -> bool:
+        group_by = track.state.rule.section.group_by
+        if group_by is None:
+            return own == group.key
+        return label_key({**track.source.labels, **dict(own)}, group_by) == group.key
