@@ -93,10 +93,12 @@ class Poster:
                 judge(url, answer.status, answer.headers, text, self._clock.now())
         except TimeoutError as error:
             raise Retryable(f"{url} did not answer within {self._timeout.total:g} s") from error
-        except (aiohttp.InvalidURL, ValueError) as error:
-            raise Permanent(f"{url} cannot be posted to: {error}") from error
+        except aiohttp.InvalidURL as error:
+            raise Permanent(f"{url} is no address") from error
         except (aiohttp.ClientError, OSError) as error:
-            raise Retryable(f"{url}: {error or type(error).__name__}") from error
+            raise Retryable(f"{url}: {str(error) or type(error).__name__}") from error
+        except ValueError as error:
+            raise Permanent(f"{url} cannot be posted to: {error}") from error
 
     async def close(self) -> None:
         if self._session is not None:

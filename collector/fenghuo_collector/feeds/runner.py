@@ -56,7 +56,7 @@ class FeedMetrics:
 class FeedRunner:
     """Runs one feed. `batch` is how many steps it is handed at most; `refresh` is in seconds, None for never.
 
-    A feed that never ran before is told of what fires now, then of every step from then on.
+    A feed that never ran before is told of what fires, then of every step since the journal was opened.
     """
 
     def __init__(
@@ -102,8 +102,8 @@ class FeedRunner:
     async def _begin(self) -> None:
         place = await self._journal.place(self.name)
         if place is None:
-            end = self._journal.last
-            firing = await self._journal.firing()
+            end = self._journal.opened
+            firing = [step for step in await self._journal.firing() if step.number <= end]
             for start in range(0, len(firing), self._batch):
                 await self._deliver(firing[start : start + self._batch], moving=False)
             await self._journal.move(self.name, end)

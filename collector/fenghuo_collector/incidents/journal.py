@@ -94,6 +94,7 @@ class AlertJournal:
         self._connection: sqlite3.Connection | None = None
         self._task: asyncio.Task[None] | None = None
         self._last = 0
+        self._opened = 0
         self._grown = asyncio.Condition()
         self.states = AlertStates(config.path)
 
@@ -111,7 +112,7 @@ class AlertJournal:
     async def start(self) -> None:
         connection = await self._file.open()
         self._connection = connection
-        self._last = await self._file.run(lambda: last_number(connection))
+        self._last = self._opened = await self._file.run(lambda: last_number(connection))
         self._metrics.last.set(self._last)
         self._task = asyncio.create_task(self._maintain_forever(), name="alert-journal-maintenance")
 
@@ -142,8 +143,8 @@ class AlertJournal:
     async def rebuild(self, events: Iterable[tuple[AgentId, Event]]) -> int:
         """Put down alert events read from a store, in the order of their time; how many were new.
 
-        For a journal that was lost. No feed has a place in such a journal, so each is told of what fires now and goes
-        on from there: nobody gets old alerts anew.
+        For a journal that was lost, before the feeds run. No feed has a place in such a journal, so each is told of what
+        fires now and goes on from there: nobody gets old alerts anew.
         """
         entries: list[_Entry] = []
         for agent, event in events:
@@ -152,7 +153,9 @@ class AlertJournal:
             except UNSTORABLE as error:
                 log.warning("event %s is left out of the journal: %s", event.id, error)
         entries.sort(key=lambda entry: (entry.alert.time, entry.key))
-        return await self._store(entries)
+        stored = await self._store(entries)
+        self._opened = self._last
+        return stored
 
     async def _store(self, entries: Sequence[_Entry]) -> int:
         if not entries:
@@ -172,6 +175,11 @@ class AlertJournal:
         return self._connection
 
     # What feeds need -------------------------------------------------------------------------------------------------
+
+    @property
+    def opened(self) -> int:
+        """The number of the newest step when the journal was opened: a new feed takes everything behind it."""
+        return self._opened
 
     @property
     def last(self) -> int:
