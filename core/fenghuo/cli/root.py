@@ -22,10 +22,10 @@ from fenghuo.errors import FenghuoError
 FOUND_WRONG, USED_WRONGLY, INTERRUPTED, NO_READER = 1, 2, 130, 141
 
 COMMANDS: dict[str, tuple[str, str]] = {
-    "demo": ("fenghuo.demo.cli:app", "Show a simulated school with faults, on this machine."),
+    "demo": ("fenghuo.demo.cli:app", "Show a simulated school on this machine."),
     "agent": ("fenghuo_agent.cli:app", "Run a school's agent, or check its configuration."),
     "collector": ("fenghuo_collector.cli:app", "Run a collector, or check its configuration."),
-    "rules": ("fenghuo.rules.cli:app", "Check, test and explain rule files."),
+    "rules": ("fenghuo.rules.cli:app", "Check and test rule files."),
     "config": ("fenghuo.cli.configuration:app", "Print the schema or reference of a configuration."),
     "version": ("fenghuo.cli.version:app", "Print the versions of Fenghuo, Python and system."),
 }
