@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 from prometheus_client import CollectorRegistry
-from servers.snmpd import COMMUNITY, Snmpd, has_ipv6, snmpd
 
 from fenghuo.clock import SystemClock
 from fenghuo.model import Asset, Event, Table
 from fenghuo_agent.inputs.snmp import SnmpConfig, SnmpInput, ber
 from fenghuo_agent.inputs.snmp.message import GET, GET_BULK, NO_SUCH_NAME, RESPONSE, TOO_BIG
+from servers.snmpd import COMMUNITY, Snmpd, has_ipv6, snmpd
 
 IF = (1, 3, 6, 1, 2, 1, 2, 2, 1)
 IFX = (1, 3, 6, 1, 2, 1, 31, 1, 1, 1)
@@ -49,7 +49,10 @@ class Recorder:
     def ended(self) -> list[tuple[str, str]]:
         """Table and, where there is one, ifName of each row that ended."""
         return [
-            (table.layout.name, row.get("ifName", "")) for table in self.tables if table.ended for row in table.layout.rows
+            (table.layout.name, row.get("ifName", ""))
+            for table in self.tables
+            if table.ended
+            for row in table.layout.rows
         ]
 
 
@@ -75,9 +78,7 @@ def make_input() -> MakeInput:
             **options,
         }
         config = SnmpConfig.model_validate(settings)
-        return SnmpInput(
-            config, clock=clock or SystemClock(), random=random.Random(7), registry=CollectorRegistry()
-        )
+        return SnmpInput(config, clock=clock or SystemClock(), random=random.Random(7), registry=CollectorRegistry())
 
     return make
 
@@ -105,7 +106,8 @@ def octets(text: str) -> tuple[int, bytes]:
 
 class FakeDevice(asyncio.DatagramProtocol):
     """A v1/v2c agent over a dictionary of objects, which tests bend: `mangle` gets each answer's octets and gives what is
-    sent instead (a list of datagrams), `refuse` sees each request and may give an error status."""
+    sent instead (a list of datagrams), `refuse` sees each request and may give an error status.
+    """
 
     def __init__(self) -> None:
         self.objects: dict[tuple[int, ...], tuple[int, bytes]] = {}
@@ -188,9 +190,7 @@ class FakeDevice(asyncio.DatagramProtocol):
 
     @staticmethod
     def encode(version: int, request_id: int, error: tuple[int, int], pairs: list) -> bytes:
-        varbinds = b"".join(
-            ber.tlv(ber.SEQUENCE, ber.oid(name) + ber.tlv(tag, value)) for name, (tag, value) in pairs
-        )
+        varbinds = b"".join(ber.tlv(ber.SEQUENCE, ber.oid(name) + ber.tlv(tag, value)) for name, (tag, value) in pairs)
         fields = ber.integer(request_id) + ber.integer(error[0]) + ber.integer(error[1])
         pdu = ber.tlv(RESPONSE, fields + ber.tlv(ber.SEQUENCE, varbinds))
         return ber.tlv(ber.SEQUENCE, ber.integer(version) + ber.tlv(ber.OCTETS, COMMUNITY.encode()) + pdu)
@@ -213,5 +213,3 @@ async def make_device() -> AsyncIterator[Callable]:
             return device
 
         yield make
-
-

@@ -15,7 +15,6 @@ from hypothesis import strategies as st
 from pyasn1.codec.ber import decoder
 from pyasn1.error import PyAsn1Error
 from pysnmp.proto import api
-from servers.snmpd import COMMUNITY
 
 from fenghuo_agent.inputs.snmp import ber, mibs
 from fenghuo_agent.inputs.snmp.errors import Faulty, SnmpError
@@ -24,11 +23,14 @@ from fenghuo_agent.inputs.snmp.message import Community, Malformed
 from fenghuo_agent.inputs.snmp.plan import Guess, Plans, Shape
 from fenghuo_agent.inputs.snmp.poll import TooMuch, take
 from fenghuo_agent.inputs.snmp.tally import Tally
+from servers.snmpd import COMMUNITY
 
 from .conftest import FakeDevice, integer, unsigned
 
 REQUEST = 123_456_789
-SHAPE = Shape((mibs.SYS_UPTIME,), (mibs.IF_OPER_STATUS, *mibs.IF_HIGH_CAPACITY[:2], mibs.IF_ERRORS[0]), (1, 700), frozenset(), ())
+SHAPE = Shape(
+    (mibs.SYS_UPTIME,), (mibs.IF_OPER_STATUS, *mibs.IF_HIGH_CAPACITY[:2], mibs.IF_ERRORS[0]), (1, 700), frozenset(), ()
+)
 PLAN = Plans().get(SHAPE, 20)
 CHUNK = PLAN.chunks[0]
 VALUES = [4711, 1, 2**40, 2**63, 5, 2, 0, 255, 2**31]
@@ -67,7 +69,9 @@ def mutations(draw) -> bytes:
         elif how == "end":
             del data[place:]
         else:
-            data[place] = draw(st.sampled_from((2, 4, 5, 6, 0x30, 0x40, 0x41, 0x42, 0x43, 0x44, 0x46, 0x80, 0x81, 0xA2, 0xA8)))
+            data[place] = draw(
+                st.sampled_from((2, 4, 5, 6, 0x30, 0x40, 0x41, 0x42, 0x43, 0x44, 0x46, 0x80, 0x81, 0xA2, 0xA8))
+            )
     return bytes(data)
 
 
@@ -75,7 +79,7 @@ def judged(datagram: bytes) -> dict[tuple[int, ...], int] | None:
     """The numbers in a datagram by pysnmp's decoder; None where it finds it malformed."""
     protocol = api.PROTOCOL_MODULES[api.SNMP_VERSION_2C]
     try:
-        message, rest = decoder.decode(datagram, asn1Spec=protocol.Message())
+        message, _ = decoder.decode(datagram, asn1Spec=protocol.Message())
         pairs = protocol.apiPDU.get_varbinds(protocol.apiMessage.get_pdu(message))
         return {tuple(name): int(value) for name, value in pairs if hasattr(value, "__int__")}
     except (PyAsn1Error, ValueError, IndexError, TypeError, AttributeError, OverflowError):
@@ -110,7 +114,9 @@ def test_the_valid_answer_is_read() -> None:
 @example(b"\x30", False)
 @example(b"\x30\x80\x00\x00", False)
 @example(b"\x30\x84\xff\xff\xff\xff" + VALID[2:], False)
-def test_a_malformed_answer_gives_an_error_or_the_values_that_another_decoder_finds(datagram: bytes, practised: bool) -> None:
+def test_a_malformed_answer_gives_an_error_or_the_values_that_another_decoder_finds(
+    datagram: bytes, practised: bool
+) -> None:
     values = read(datagram, practised=practised)
     if values is None:
         return

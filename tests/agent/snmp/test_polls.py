@@ -179,12 +179,17 @@ async def test_when_rows_move_no_value_goes_to_a_wrong_row(make_device, make_inp
         device.objects[(*column, 1)], device.objects[(*column, 2)] = (
             device.objects[(*column, 2)], device.objects[(*column, 1)],
         )  # fmt: skip
-    device.objects[(*IFX, 6, 1)], device.objects[(*IFX, 6, 2)] = device.objects[(*IFX, 6, 2)], device.objects[(*IFX, 6, 1)]
+    device.objects[(*IFX, 6, 1)], device.objects[(*IFX, 6, 2)] = (
+        device.objects[(*IFX, 6, 2)],
+        device.objects[(*IFX, 6, 1)],
+    )
     device.uptime = 0
     clock.advance(60)
     await source.once(recorder)
     table = recorder.last("interface")
-    values = dict(zip(table.layout.row_labels["ifName"], table.columns[table.layout.positions["ifHCInOctets"]], strict=True))
+    values = dict(
+        zip(table.layout.row_labels["ifName"], table.columns[table.layout.positions["ifHCInOctets"]], strict=True)
+    )
     assert values == {"port1": 1000, "port2": 2000, "port3": 3000}
     assert sorted(recorder.ended()) == [("interface", "port1"), ("interface", "port2")]
     assert source.tally.restarts == 1

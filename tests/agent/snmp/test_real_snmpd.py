@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from servers.process import free_port, wait_for
-from servers.snmpd import COMMUNITY, PASSWORD, SECRET, USERS, has_ipv6, snmpd
 
 from fenghuo.clock import VirtualClock
 from fenghuo_agent.inputs.snmp import mibs
 from fenghuo_agent.inputs.snmp.input import DevicesFailed
+from servers.process import free_port, wait_for
+from servers.snmpd import COMMUNITY, PASSWORD, SECRET, USERS, has_ipv6, snmpd
 
 AUTH = {"SHA-256": "sha256", "SHA-512": "sha512", "SHA": "sha1", "SHA-224": "sha224", "SHA-384": "sha384", "MD5": "md5"}
 PRIV = {"AES": "aes128"}
@@ -155,7 +155,9 @@ async def test_of_several_credentials_the_one_that_is_let_in_is_kept(agent, reco
 async def test_when_snmpd_restarts_a_new_epoch_begins(tmp_path, recorder, make_input):
     with snmpd(tmp_path) as first:
         source = make_input(first.address(), credential=user("sha256aes"), clock=(clock := VirtualClock()))
-        wait_for(lambda: int(first.ask("snmpget", "1.3.6.1.2.1.1.3.0")[0].rpartition(" ")[2]) > 100, "a second of uptime")
+        wait_for(
+            lambda: int(first.ask("snmpget", "1.3.6.1.2.1.1.3.0")[0].rpartition(" ")[2]) > 100, "a second of uptime"
+        )
         await source.once(recorder)
         clock.advance(1)
         await source.once(recorder)

@@ -8,7 +8,9 @@ from fenghuo_agent.inputs.snmp.message import GET_BULK, GET_NEXT
 from .conftest import IF, IFX
 
 
-async def test_when_rows_do_not_increase_the_column_ends_and_the_rest_is_read(make_device, make_input, recorder, caplog):
+async def test_when_rows_do_not_increase_the_column_ends_and_the_rest_is_read(
+    make_device, make_input, recorder, caplog
+):
     device = await make_device()
     device.ports(20)
     again = {(*IFX, 1, 7): (*IFX, 1, 3)}
@@ -58,7 +60,7 @@ async def test_when_answers_hold_fewer_columns_than_asked_it_asks_for_fewer(make
         start, stop = ber.inside(answer, 0, len(answer), ber.SEQUENCE)
         _, at = ber.read_integer(answer, start, stop)
         _, at = ber.read_octets(answer, at, stop)
-        pdu, at, stop = ber.header(answer, at, stop)
+        _, at, stop = ber.header(answer, at, stop)
         at += len(ber.integer(request_id)) + 6
         found = ber.varbinds(answer[slice(*ber.inside(answer, at, stop, ber.SEQUENCE))])
         if kind != GET_BULK:

@@ -186,7 +186,10 @@ class SnmpConfig(Section):
     max_repetitions: int = Field(20, ge=1, le=100, description="Most rows asked for in one GETBULK of a walk.")
     max_rows: int = Field(4096, ge=1, le=65536, description="Most rows of one table; a longer one is an error.")
     concurrency: int = Field(
-        256, ge=1, le=8192, description="Most devices asked at the same time; also the most sockets open."
+        256,
+        ge=1,
+        le=8192,
+        description="Most devices polled at the same time; as many silent ones are asked beside them, on a socket each.",
     )
     learning: int = Field(8, ge=1, le=256, description="Most devices whose rows are learnt at the same time.")
 

@@ -122,13 +122,19 @@ class Device:
         """The `device` label as it is now."""
         return self.config.name or self._shared.names.of(self) or self.instance
 
+    async def contact(self) -> None:
+        """Find out cheaply whether the device answers. Raises `SnmpError` where it does not."""
+        with self._session.open(self._shared.config.deadline) as session:
+            await self._introduce(session)
+
     async def poll(self, accumulator: Accumulator) -> None:
-        """Read everything once. Raises `SnmpError` where that fails; nothing is handed on then."""
+        """Read everything once, of a device that was contacted before.
+
+        Raises `SnmpError` where that fails; nothing is handed on then.
+        """
         shared, loop = self._shared, asyncio.get_running_loop()
         started = loop.time()
         with self._session.open(shared.config.deadline) as session:
-            if self._credential is None or self.failures:
-                await self._introduce(session)
             if self.unlearnt:
                 await self._learn(accumulator)
             values = await self._read(accumulator)

@@ -81,12 +81,14 @@ class Schedule:
         return failed
 
     async def _poll(self, device: Device, accumulator: Accumulator) -> None:
-        places = self._probing if device.failures else self._polling
-        if device.unlearnt and not device.failures:
-            async with self._learning, places:
+        if device.state != "up":
+            async with self._probing:
+                await device.contact()
+        if device.unlearnt:
+            async with self._learning, self._polling:
                 await self._timed(device, accumulator)
         else:
-            async with places:
+            async with self._polling:
                 await self._timed(device, accumulator)
 
     async def _timed(self, device: Device, accumulator: Accumulator) -> None:
