@@ -90,6 +90,7 @@ class FeedRunner:
     async def run(self) -> None:
         """Until cancelled; closes the feed then."""
         try:
+            await self._journal.ready()
             while True:
                 try:
                     await self._begin()

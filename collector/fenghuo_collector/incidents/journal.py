@@ -17,7 +17,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from fenghuo.alerts import event_to_alert
 from fenghuo.clock import Clock
-from fenghuo.errors import FenghuoError, PartialWrite, Rejection
+from fenghuo.errors import FenghuoError, PartialWrite, Rejection, Retryable
 from fenghuo.model import AgentId, Alert, AlertState, Event
 from fenghuo.wire import Stream
 from fenghuo_collector.feeds.base import Step
@@ -96,6 +96,7 @@ class AlertJournal:
         self._last = 0
         self._opened = 0
         self._grown = asyncio.Condition()
+        self._ready = asyncio.Event()
         self.states = AlertStates(config.path)
 
     @property
@@ -114,6 +115,7 @@ class AlertJournal:
         self._connection = connection
         self._last = self._opened = await self._file.run(lambda: last_number(connection))
         self._metrics.last.set(self._last)
+        self._ready.set()
         self._task = asyncio.create_task(self._maintain_forever(), name="alert-journal-maintenance")
 
     async def close(self) -> None:
@@ -171,10 +173,15 @@ class AlertJournal:
         return stored
 
     def _open(self) -> sqlite3.Connection:
-        assert self._connection is not None, "the journal is not started"
+        if self._connection is None:
+            raise Retryable("the alert journal is not started")
         return self._connection
 
     # What feeds need -------------------------------------------------------------------------------------------------
+
+    async def ready(self) -> None:
+        """Wait until the journal is open."""
+        await self._ready.wait()
 
     @property
     def opened(self) -> int:

@@ -12,6 +12,7 @@ from prometheus_client import CollectorRegistry
 from fenghuo.errors import Permanent, Retryable
 from fenghuo_collector.feeds.base import Step
 from fenghuo_collector.feeds.config import FeedsConfig, build_feeds
+from fenghuo_collector.incidents import AlertJournal, JournalConfig
 
 from .receivers import CLOCK, batch, feeding, hot, journal, over, until
 
@@ -200,6 +201,19 @@ async def test_a_delivery_that_hangs_is_ended(tmp_path, monkeypatch):
     async with journal(tmp_path) as steps, feeding(steps, ear):
         await steps.write([batch(*named("a"))])
         await until(lambda: ear.heard == ["a"])
+
+
+async def test_a_feed_that_runs_before_the_journal_is_open_waits_for_it(tmp_path):
+    ear = Ear()
+    steps = AlertJournal(JournalConfig(path=tmp_path / "alerts.sqlite"), clock=CLOCK, registry=CollectorRegistry())
+    async with feeding(steps, ear):
+        await asyncio.sleep(0)
+        with pytest.raises(Retryable):
+            await steps.write([batch(*named("a"))])
+        await steps.start()
+        await steps.write([batch(*named("a"))])
+        await until(lambda: ear.heard == ["a"])
+    await steps.close()
 
 
 async def test_feeds_are_made_from_the_configuration(tmp_path):
