@@ -99,6 +99,8 @@ class Ingest:
             topic_filters(self._site, config.group),
             self._inbox,
             self._metrics,
+            client_id=f"fenghuo-collector-{collector_id}",
+            clock=clock,
             random=random,
             handle=self.handle,
             connected=self._greet_all,

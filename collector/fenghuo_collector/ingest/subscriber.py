@@ -14,6 +14,7 @@ from aiomqtt.exceptions import MqttConnectError
 from paho.mqtt.client import MQTT_CLEAN_START_FIRST_ONLY
 from paho.mqtt.reasoncodes import ReasonCode
 
+from fenghuo.clock import Clock
 from fenghuo.errors import Permanent, Retryable
 from fenghuo_collector.ingest.config import BrokerConfig
 from fenghuo_collector.ingest.inbox import Inbox
@@ -25,6 +26,8 @@ _BURST = 64
 """Messages read in a row before others get their turn."""
 _UNSUPPORTED_VERSION = 0x84
 _REFUSED = 0x80
+_STEADY = 30.0
+"""Seconds after which a connection counts as good, and the next failure as a first one."""
 
 Handler = Callable[[str, bytes, bool], None]
 """Takes topic, payload, and whether the broker had it retained."""
@@ -44,6 +47,8 @@ class Subscriber:
         inbox: Inbox,
         metrics: IngestMetrics,
         *,
+        client_id: str,
+        clock: Clock,
         random: random.Random,
         handle: Handler,
         connected: Callable[[], None],
@@ -56,21 +61,26 @@ class Subscriber:
         self._handle = handle
         self._connected = connected
         self._client: aiomqtt.Client | None = None
-        self._id = config.client_id or f"fenghuo-collector-{random.getrandbits(48):012x}"
+        self._since: float | None = None
+        """When the present connection was made (monotonic seconds)."""
+        self._id = config.client_id or client_id
+        self._clock = clock
         self._version = aiomqtt.ProtocolVersion.V5 if config.version == "5" else aiomqtt.ProtocolVersion.V311
 
     async def run(self) -> None:
         """Serve until cancelled; a lost connection is made anew."""
         failures = 0
         while True:
+            self._since = None
             try:
                 async with self._connect() as client:
                     await self._subscribe(client)
-                    failures = 0
                     await self._serve(client)
             except (aiomqtt.MqttError, OSError, Permanent, ValueError) as error:
                 if isinstance(error, MqttConnectError) and self._falls_back(error):
                     continue
+                if self._since is not None and self._clock.monotonic() - self._since >= _STEADY:
+                    failures = 0
                 failures += 1
                 # Only the first few are news; the metric `…_connected` tells of the rest.
                 level = logging.WARNING if failures <= 3 else logging.DEBUG
@@ -118,6 +128,7 @@ class Subscriber:
             if value >= _REFUSED:
                 raise Permanent(f"the broker refuses the subscription {topic}; its access rules must allow it")
         self._client = client
+        self._since = self._clock.monotonic()
         self._metrics.connected.set(1)
         self._metrics.connects.inc()
         _log.info("Connected to the broker %s", self._config.url)
