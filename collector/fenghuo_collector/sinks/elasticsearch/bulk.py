@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, cast
 
 import elastic_transport
 import msgspec
-from elastic_transport import ApiError, ConnectionTimeout, TransportError
+from elastic_transport import ApiError, ConnectionTimeout, NdjsonSerializer, Serializer, TransportError
 from elasticsearch import AsyncElasticsearch, JsonSerializer, UnsupportedProductError
 
 from fenghuo.errors import FenghuoError
@@ -18,8 +17,6 @@ from fenghuo_collector.sinks.elasticsearch.config import ElasticsearchConfig
 from fenghuo_collector.sinks.elasticsearch.encode import Item
 from fenghuo_collector.sinks.tls import ssl_context
 from fenghuo_collector.sinks.trouble import Trouble
-
-_log = logging.getLogger(__name__)
 
 _ANSWER = [
     "errors",
@@ -43,8 +40,7 @@ class Verdict(StrEnum):
     REFUSED = "refused"
 
 
-@dataclass(slots=True)
-class Result:
+class Result(msgspec.Struct, eq=False, gc=False):
     """What became of one item; `place` is the backing index that answered."""
 
     item: Item
@@ -53,15 +49,54 @@ class Result:
     place: str = ""
 
 
+class _Error(msgspec.Struct, gc=False):
+    type: str = "unknown"
+    reason: str | None = ""
+
+
+class _Created(msgspec.Struct, gc=False):
+    status: int
+    index: str = msgspec.field(default="", name="_index")
+    error: _Error | None = None
+
+
+class _Entry(msgspec.Struct, gc=False):
+    create: _Created
+
+
+class _Answer(msgspec.Struct, gc=False):
+    errors: bool
+    items: list[_Entry] = []
+
+
+_decode_answer = msgspec.json.Decoder(_Answer).decode
+
+
 class _Json(JsonSerializer):
-    """The client's JSON, decoded by msgspec: answers to bulk requests have an entry for each document."""
+    """The client's JSON, decoded by msgspec: answers to bulk requests, known by their first key, become `_Answer`."""
 
     def json_loads(self, data: bytes) -> Any:
-        return msgspec.json.decode(data)
+        return _decode_answer(data) if data.startswith(b'{"errors":') else msgspec.json.decode(data)
+
+
+class _Lines(NdjsonSerializer):
+    """Bulk requests that are bytes already are sent as they are, without a copy."""
+
+    def dumps(self, data: Any) -> bytes:
+        return data if isinstance(data, bytes) else super().dumps(data)
+
+
+def _serializers() -> dict[str, Serializer]:
+    kinds = {"json": _Json(), "x-ndjson": _Lines()}
+    return {
+        f"application/{prefix}{name}": kind for prefix in ("", "vnd.elasticsearch+") for name, kind in kinds.items()
+    }
 
 
 def connect(config: ElasticsearchConfig) -> AsyncElasticsearch:
     """The client; it neither retries by itself nor asks anything until it is used."""
+    # Each failed attempt is a warning there; `Trouble` tells the same once.
+    logging.getLogger("elastic_transport.node_pool").setLevel(logging.ERROR)
     options: dict[str, Any] = {}
     if any(host.startswith("https:") for host in config.hosts):
         options["ssl_context"] = ssl_context(config.tls)
@@ -75,7 +110,7 @@ def connect(config: ElasticsearchConfig) -> AsyncElasticsearch:
         max_retries=0,
         retry_on_timeout=False,
         http_compress=config.compress,
-        serializers={mimetype: _Json() for mimetype in ("application/json", "application/vnd.elasticsearch+json")},
+        serializers=_serializers(),
         **options,
     )
 
@@ -104,10 +139,10 @@ class Bulk:
             raise self._trouble_of(error) from None
         except TransportError as error:
             raise self._trouble_of(error) from None
-        entries = cast("list[Mapping[str, Any]]", answer.get("items", []))
+        entries = cast("_Answer", answer.body).items
         if len(entries) != len(items):
             raise self._trouble.retry(f"an answer about {len(entries)} of {len(items)} documents")
-        return [_judge(item, entry["create"]) for item, entry in zip(items, entries, strict=True)]
+        return [_judge(item, entry.create) for item, entry in zip(items, entries, strict=True)]
 
     def _trouble_of(self, error: Exception) -> FenghuoError:
         return retry(self._trouble, error)
@@ -115,15 +150,16 @@ class Bulk:
 
 def retry(trouble: Trouble, error: Exception) -> FenghuoError:
     """The `Retryable` for any error that the client raises."""
+    if isinstance(error, UnsupportedProductError):
+        return trouble.retry("the server is no Elasticsearch", operator=True)
     if isinstance(error, ApiError):
         status = error.meta.status
         return trouble.retry(f"answer {status}: {describe(error)}", operator=status in _OPERATOR)
-    if isinstance(error, UnsupportedProductError):
-        return trouble.retry("the server is no Elasticsearch", operator=True)
     if isinstance(error, ConnectionTimeout):
         return trouble.retry("no answer in time")
     tls = isinstance(error, elastic_transport.TlsError)
-    return trouble.retry(f"{type(error).__name__}: {str(error)[:300]}", operator=tls)
+    text = str(error.message) if isinstance(error, TransportError) else str(error)
+    return trouble.retry(f"{type(error).__name__}: {text[:500]}", operator=tls)
 
 
 def describe(error: ApiError) -> str:
@@ -137,15 +173,12 @@ def describe(error: ApiError) -> str:
     return str(cast("object", body))[:500]
 
 
-def _judge(item: Item, entry: Mapping[str, Any]) -> Result:
-    status = entry["status"]
-    place = entry.get("_index", "")
+def _judge(item: Item, entry: _Created) -> Result:
+    status = entry.status
     if status == 201:
-        return Result(item, Verdict.CREATED, place=place)
+        return Result(item, Verdict.CREATED, "", entry.index)
     if status == 409:
-        return Result(item, Verdict.PRESENT, place=place)
-    error = cast("Mapping[str, Any]", entry.get("error") or {})
-    type_ = str(error.get("type", "unknown"))
-    reason = f"{type_}: {error.get('reason', '')}"
-    refused = 400 <= status < 500 and status not in (401, 403, 404, 429) and type_ not in _NOT_THE_DOCUMENT
-    return Result(item, Verdict.REFUSED if refused else Verdict.RETRY, reason, place)
+        return Result(item, Verdict.PRESENT, "", entry.index)
+    error = entry.error or _Error()
+    refused = 400 <= status < 500 and status not in (401, 403, 404, 429) and error.type not in _NOT_THE_DOCUMENT
+    return Result(item, Verdict.REFUSED if refused else Verdict.RETRY, f"{error.type}: {error.reason}", entry.index)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -23,8 +22,7 @@ _MAX_REASON = 1_000
 _json = msgspec.json.Encoder().encode
 
 
-@dataclass(slots=True, eq=False)
-class Item:
+class Item(msgspec.Struct, eq=False, gc=False):
     """One document on its way: its place among the write's items, its id, its data stream, its two lines.
 
     `problem` says why there are no lines.
@@ -52,7 +50,7 @@ class StreamNames:
         """Count data streams that are there already."""
         for stream in streams:
             dataset, _, namespace = stream.removeprefix(PREFIX).partition("-")
-            self._datasets.setdefault(namespace, set()).add(dataset)
+            self._datasets.setdefault(namespace, {GENERIC}).add(dataset)
 
     def of(self, agent: AgentId, dataset: str) -> str:
         name = self._names.get((agent, dataset))
