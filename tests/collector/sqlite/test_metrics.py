@@ -14,6 +14,7 @@ from fenghuo.errors import PartialWrite
 from fenghuo.model import Layout, Table, single
 from fenghuo.wire import Stream
 from fenghuo_collector.sinks.base import Batch
+from fenghuo_collector.sinks.sqlite.metrics import Group, compact
 
 from .stores import AGENT, DAY, HOUR, MINUTE, OTHER, START, documents, drawn, metrics, ports, store
 
@@ -76,6 +77,25 @@ async def test_a_finished_window_becomes_one_chunk_and_a_late_table_joins_it(tmp
         await sink.maintain()
         assert (count(sink, "journal"), count(sink, "chunk")) == (0, 1)
         assert drawn(sink, "ifHCInOctets", {"ifName": "b"}) == [(START + m * MINUTE, 2 * m) for m in range(120)]
+
+
+async def test_a_table_that_comes_while_its_window_is_compacted_is_kept(tmp_path):
+    async with store(tmp_path) as sink:
+        await sink.write([metrics(Table(ports(), START, [[1, 2]]))])
+        with sink._readers.borrow() as connection:
+            packed = compact(connection, Group(1, START, START + 2 * HOUR))
+        await sink.write([metrics(Table(ports(), START + MINUTE, [[3, 4]]))])
+        await sink._metrics_file.run(lambda: sink._tables.put([packed], START))
+        assert (count(sink, "journal"), count(sink, "chunk")) == (1, 1)
+        assert [value for _, value in drawn(sink, "ifHCInOctets", {"ifName": "a"})] == [1, 3]
+
+
+async def test_what_is_written_is_on_the_disk_when_it_is_acknowledged(tmp_path):
+    async with store(tmp_path) as sink:
+        for file in (sink._metrics_file, sink._events_file):
+            ask = file._connection.execute
+            assert ask("PRAGMA journal_mode").fetchone() == ("wal",)
+            assert ask("PRAGMA synchronous").fetchone() == (2,)
 
 
 async def test_tables_of_a_clock_that_is_ahead_do_not_stay_in_the_journal(tmp_path):

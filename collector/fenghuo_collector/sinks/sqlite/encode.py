@@ -291,17 +291,18 @@ def decode_chunk(data: bytes) -> Chunk:
 
 def _decode_field(source: _Field, height: int, width: int) -> Matrix:
     shape = (height, width)
+    tool = zstandard.ZstdDecompressor()
     if source.kind == _ABSENT:
         return Matrix(Kind.UNSIGNED, np.zeros(shape, np.uint64), np.zeros(shape, np.bool_))
-    present = _decode_present(source.present, shape) if source.present else None
+    present = _decode_present(_decompress(source.present, tool), shape) if source.present else None
     kind = Kind(source.kind)
     if kind is Kind.MIXED:
         words = np.empty(height * width, object)
-        words[:] = msgspec.msgpack.decode(_decompress(source.planes[0]))
+        words[:] = msgspec.msgpack.decode(_decompress(source.planes[0], tool))
         return Matrix(kind, words.reshape(shape), present)
     words = np.empty(shape, np.uint64)
-    words[:, :1] = _from_planes(_split(_decompress(source.first), height), (height, 1))
-    steps = _from_planes([_decompress(plane) for plane in source.planes], (height, width - 1))
+    words[:, :1] = _from_planes(_split(_decompress(source.first, tool), height), (height, 1))
+    steps = _from_planes([_decompress(plane, tool) for plane in source.planes], (height, width - 1))
     if source.transform == _ZIGZAG:
         steps = (steps >> np.uint64(1)) ^ (~(steps & np.uint64(1)) + np.uint64(1))
     words[:, 1:] = steps
@@ -315,14 +316,14 @@ def _decode_field(source: _Field, height: int, width: int) -> Matrix:
 
 
 def _decode_present(packed: bytes, shape: tuple[int, int]) -> Mask:
-    bits = np.unpackbits(np.frombuffer(_decompress(packed), np.uint8), count=shape[0] * shape[1])
+    bits = np.unpackbits(np.frombuffer(packed, np.uint8), count=shape[0] * shape[1])
     return bits.astype(np.bool_).reshape(shape)
 
 
-def _decompress(data: bytes) -> bytes:
+def _decompress(data: bytes, decompressor: zstandard.ZstdDecompressor) -> bytes:
     if zstandard.frame_content_size(data) > MAX_CHUNK:
         raise Permanent("a damaged chunk: too large a field")
-    return zstandard.ZstdDecompressor().decompress(data)
+    return decompressor.decompress(data)
 
 
 def _split(data: bytes, height: int) -> list[bytes]:
