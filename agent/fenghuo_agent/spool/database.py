@@ -29,6 +29,8 @@ CHECK_SECONDS = 5.0
 KEPT_CORRUPT = 2
 STREAM_SHIFT = 48
 STREAM_NUMBERS = {stream: number for number, stream in enumerate(DATA_STREAMS, start=1)}
+_LOG_LEAST, _LOG_MOST = 16, 256
+"""Pages of the log at which its content is copied into the file."""
 PARTS = ("", "-wal", "-shm")
 
 _INCREMENTAL = 2
@@ -198,6 +200,8 @@ def keep_reserve(connection: sqlite3.Connection, size: int) -> bool:
     page = connection.execute("PRAGMA page_size").fetchone()[0]
     try:
         connection.execute("DELETE FROM state WHERE key = 'reserve'")
+        # The log is written from its beginning again after a checkpoint, so it stays within what the reserve made it.
+        connection.execute(f"PRAGMA wal_autocheckpoint = {max(_LOG_LEAST, min(_LOG_MOST, size // page // 2))}")
         wanted = size - page * connection.execute("PRAGMA freelist_count").fetchone()[0]
         if wanted > page:
             connection.execute("INSERT INTO state VALUES ('reserve', zeroblob(?))", (wanted,))

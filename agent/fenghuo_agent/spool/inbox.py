@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from fenghuo.wire import Span, Stream
 from fenghuo.wire.topic import DATA_STREAMS
 from fenghuo_agent.spool.batch import EVICTION, Entry
-from fenghuo_agent.spool.store import Deletions, Lost, NewBatch
+from fenghuo_agent.spool.store import Deletions, Lost, NewBatch, add_lost
 
 MAX_SPANS = 4096
 """Deletions kept per stream while the disk takes none; those beyond are asked for again when batches come again."""
@@ -79,10 +79,8 @@ class Inbox:
                 item = items.popleft()
                 self.bytes -= len(item.body)
                 item.group.left -= 1
-                for counts in (dropped, self._work.lost):
-                    lost = counts.setdefault(stream, Lost())
-                    lost.batches += 1
-                    lost.items += item.count
+                add_lost(dropped, {stream: Lost(1, item.count)})
+        add_lost(self._work.lost, dropped)
         return dropped
 
     def delete(self, stream: Stream, spans: Sequence[Span]) -> None:
@@ -121,7 +119,4 @@ class Inbox:
         for stream, sequences in newer.deletions.refused.items():
             for sequence in sequences:
                 self.refuse(stream, sequence)
-        for stream, lost in newer.lost.items():
-            total = work.lost.setdefault(stream, Lost())
-            total.batches += lost.batches
-            total.items += lost.items
+        add_lost(work.lost, newer.lost)

@@ -51,6 +51,14 @@ class Lost:
     items: int = 0
 
 
+def add_lost(total: dict[Stream, Lost], more: Mapping[Stream, Lost]) -> None:
+    """Add losses up, by stream."""
+    for stream, amount in more.items():
+        known = total.setdefault(stream, Lost())
+        known.batches += amount.batches
+        known.items += amount.items
+
+
 def key(stream: Stream, sequence: int) -> int:
     """The row id of a batch; a sequence beyond what ids can hold stands for the highest."""
     return STREAM_NUMBERS[stream] << STREAM_SHIFT | min(max(sequence, 0), _LIMIT - 1)
@@ -164,9 +172,7 @@ class Store:
             while excess > 0 and self._depths[stream].batches:
                 gone, freed = self._evict_some(stream, excess)
                 excess -= freed
-                total = lost.setdefault(stream, Lost())
-                total.batches += gone.batches
-                total.items += gone.items
+                add_lost(lost, {stream: gone})
                 self.count_lost(stream, gone)
         return lost
 

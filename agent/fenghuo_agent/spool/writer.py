@@ -19,7 +19,7 @@ from fenghuo_agent.spool.batch import Entry
 from fenghuo_agent.spool.database import is_damage
 from fenghuo_agent.spool.inbox import Group, Inbox, Waiting, Work
 from fenghuo_agent.spool.metrics import SpoolMetrics
-from fenghuo_agent.spool.store import Deletions, Depths, Lost, Store
+from fenghuo_agent.spool.store import Deletions, Depths, Lost, Store, add_lost
 
 _log = logging.getLogger(__name__)
 _RETRY_FIRST = 0.2
@@ -195,9 +195,10 @@ class Writer:
             self._store.delete(work.deletions)
             for stream, lost in work.lost.items():
                 self._store.count_lost(stream, lost)
+            evicted = self._store.evict()
             for item in items:
                 self._store.insert(item.batch(), now)
-            evicted = self._store.evict()
+                add_lost(evicted, self._store.evict())
             if state:
                 self._store.save_state(work.state)
         self._metrics.commit_seconds.observe(time.perf_counter() - started)
@@ -291,10 +292,7 @@ class LossLog:
         self._quiet_until = 0.0
 
     def note(self, lost: Mapping[Stream, Lost]) -> None:
-        for stream, amount in lost.items():
-            total = self._sum.setdefault(stream, Lost())
-            total.batches += amount.batches
-            total.items += amount.items
+        add_lost(self._sum, lost)
         if time.monotonic() >= self._quiet_until:
             parts = [f"{amount.batches} batches ({amount.items} items) of {s}" for s, amount in self._sum.items()]
             _log.error("%s: %s given up", self._cause, ", ".join(parts))
