@@ -61,7 +61,7 @@ class Engine:
         self._plans: dict[str, WeakKeyDictionary[Layout, Plan]] = {}
         self._sources: dict[SourceKey, Source] = {}
         self._groups = Groups(self.states)
-        self._held: list[tuple[int, int, int, Lane, Table, Source]] = []
+        self._held: list[tuple[int, int, int, Lane, Table]] = []
         self._number = itertools.count()
 
     # Tables
@@ -73,7 +73,7 @@ class Engine:
             plan.source.heard = max(plan.source.heard, table.time)
             for lane in plan.lanes:
                 if lane.lateness:
-                    self._hold(lane, table, plan.source)
+                    self._hold(lane, table)
                 else:
                     self._judge(lane, table)
         return self._groups.take_told()
@@ -119,11 +119,11 @@ class Engine:
             self.sources_evicted += 1
         self._plans.clear()
 
-    def _hold(self, lane: Lane, table: Table, source: Source) -> None:
+    def _hold(self, lane: Lane, table: Table) -> None:
         if len(self._held) >= MAX_HELD:
             self.held_dropped += 1
             return
-        heapq.heappush(self._held, (table.time + lane.lateness, table.time, next(self._number), lane, table, source))
+        heapq.heappush(self._held, (table.time + lane.lateness, table.time, next(self._number), lane, table))
 
     def _judge(self, lane: Lane, table: Table) -> None:
         layout = table.layout
@@ -146,7 +146,7 @@ class Engine:
             self._watch(watch, frame, table)
         lane.take(table)
         for watch in lane.watches:
-            if watch.state.rule.body.silence is not None and not watch.track.silence_queued:
+            if watch.state.rule.body.silence is not None and watch.track.silence_due is None:
                 self._queue_silence(watch.track, table.time)
 
     def _rates(self, lane: Lane, table: Table, name: str) -> Column:
@@ -161,6 +161,8 @@ class Engine:
         track.time = time
         track.layout = table.layout
         state.evaluations += 1
+        if track.silence_due is not None and track.silence_due <= time:
+            self._check_silence(track, time)
         if watch.version != track.version:
             watch.bind(table.layout)
         if watch.active:
@@ -246,31 +248,40 @@ class Engine:
 
     def advance(self, now_ms: int) -> list[Alert]:
         """Let time pass: hold times, silences, readings held back. Cheap; to be called about once a second."""
+        while (due := self.due) is not None and due <= now_ms:
+            # Each at its own moment, so that it does not matter how often this is called.
+            self._groups.now = max(self._groups.now, due)
+            timers = self._groups.timers
+            if timers and timers[0][0] == due:
+                _, _, track, group = heapq.heappop(timers)
+                self._ring(track, group, due - track.state.rule.lateness)
+            else:
+                _, _, _, lane, table = heapq.heappop(self._held)
+                self._judge(lane, table)
         self._groups.now = max(self._groups.now, now_ms)
-        while self._held and self._held[0][0] <= self._groups.now:
-            _, _, _, lane, table, _ = heapq.heappop(self._held)
-            self._judge(lane, table)
-        while self._groups.timers and self._groups.timers[0][0] <= self._groups.now:
-            _, _, track, group = heapq.heappop(self._groups.timers)
-            if group is None:
-                self._check_silence(track)
-            elif not group.dead:
-                group.queued = None
-                self._groups.pass_time(track, group, self._groups.now)
-                if not group.dead:
-                    self._groups.settle(track, group)
         return self._groups.take_told()
+
+    def _ring(self, track: Track, group: Group | None, moment: int) -> None:
+        """A timer is due at `moment`, in event time."""
+        if group is None:
+            self._check_silence(track, moment)
+        elif not group.dead:
+            group.queued = None
+            self._groups.pass_time(track, group, moment)
+            if not group.dead:
+                self._groups.settle(track, group)
 
     def _queue_silence(self, track: Track, since: int) -> None:
         rule = track.state.rule
         assert rule.body.silence is not None
-        track.silence_queued = True
-        due = since + rule.body.silence + rule.holds.settle
-        self._groups.queue(due, track, None)
+        track.silence_due = since + rule.body.silence + rule.holds.settle
+        self._groups.queue(track.silence_due + rule.lateness, track, None)
 
-    def _check_silence(self, track: Track) -> None:
-        """Fire for the series of a source that are silent; look again when the next may be."""
-        track.silence_queued = False
+    def _check_silence(self, track: Track, now: int) -> None:
+        """Fire for the series of a source that are silent at `now`, in event time; look again when the next may be."""
+        if track.silence_due is None or now < track.silence_due:
+            return
+        track.silence_due = None
         rule = track.state.rule
         memory = track.source.memories.get((rule.lateness, rule.body.remembers[0]))
         if memory is None or rule.body.silence is None:
@@ -281,7 +292,7 @@ class Engine:
             if not rule.where.meets(labels) or any(other.meets(labels) for other in rule.exceptions):
                 continue
             listened = heard + memory.deaf_since(heard)
-            if listened + rule.body.silence + rule.holds.settle <= self._groups.now:
+            if listened + rule.body.silence + rule.holds.settle <= now:
                 self._fall_silent(track, key, labels, (heard, listened + rule.body.silence))
             else:
                 waiting.append(listened)

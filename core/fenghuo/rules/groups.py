@@ -124,7 +124,7 @@ class Groups:
         moment = deadline(group, track.state.rule.holds)
         if moment is None:
             return
-        due = moment + track.state.rule.holds.settle
+        due = moment + track.state.rule.holds.settle + track.state.rule.lateness
         if group.held:
             due = max(due, self.now + SUPPRESSED_AGAIN_MS)
         if group.queued is None or due < group.queued:

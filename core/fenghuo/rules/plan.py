@@ -64,10 +64,11 @@ class Source:
 class Track:
     """A rule's place in the readings of one source: what it judged last, and the groups that are not quiet.
 
-    `version` moves with each group that comes or goes, so that plans know when to look again.
+    `version` moves with each group that comes or goes, so that plans know when to look again. `silence_due`: when a
+    series of it may be silent, in event time (kind `absence`).
     """
 
-    __slots__ = ("groups", "layout", "silence_queued", "source", "state", "time", "version")
+    __slots__ = ("groups", "layout", "silence_due", "source", "state", "time", "version")
 
     def __init__(self, state: RuleState, source: Source) -> None:
         self.state = state
@@ -76,7 +77,7 @@ class Track:
         self.layout: Layout | None = None
         self.groups: dict[Key, Group] = {}
         self.version = 0
-        self.silence_queued = False
+        self.silence_due: int | None = None
 
 
 def label_key(labels: Mapping[str, str], group_by: Sequence[str]) -> Key:

@@ -9,7 +9,7 @@ from typing import Any, Protocol, TypeVar
 
 from fenghuo.config import parse_duration
 from fenghuo.rules.expression import ExpressionError, Node, parse_condition
-from fenghuo.rules.lifecycle import SETTLE_MS, Holds
+from fenghuo.rules.lifecycle import Holds
 from fenghuo.rules.rule import Body
 from fenghuo.rules.section import RuleSection
 
@@ -66,8 +66,7 @@ def parse_clear(text: str, variables: frozenset[str] = frozenset({"value"})) -> 
 def holds_of(section: RuleSection, **changes: Any) -> Holds:
     """The spans of time that all kinds share; `changes` adds the kind's own."""
     flap = section.flap
-    lateness = milliseconds(section.lateness)
-    holds = Holds(stale=milliseconds(section.stale), settle=SETTLE_MS + lateness, flap_changes=0)
+    holds = Holds(stale=milliseconds(section.stale), flap_changes=0)
     if flap:
         holds = replace(
             holds,
