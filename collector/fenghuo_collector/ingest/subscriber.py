@@ -71,12 +71,14 @@ class Subscriber:
         """Serve until cancelled; a lost connection is made anew."""
         failures = 0
         while True:
-            self._since = None
+            self._since = client = None
             try:
-                async with self._connect() as client:
+                client = self._connect()
+                async with client:
                     await self._subscribe(client)
                     await self._serve(client)
             except (aiomqtt.MqttError, OSError, Permanent, ValueError) as error:
+                await _hear_why(client)
                 if isinstance(error, MqttConnectError) and self._falls_back(error):
                     continue
                 if self._since is not None and self._clock.monotonic() - self._since >= _STEADY:
@@ -161,3 +163,10 @@ class Subscriber:
             await client.publish(topic, payload, qos=0)
         except (aiomqtt.MqttError, OSError, ValueError) as error:
             raise Retryable(f"the broker takes no answer: {error}") from error
+
+
+async def _hear_why(client: aiomqtt.Client | None) -> None:
+    """Take the reason of a disconnection from aiomqtt, which would complain with a traceback that nobody did."""
+    if client is not None:
+        with contextlib.suppress(aiomqtt.MqttError, TimeoutError):
+            await asyncio.wait_for(anext(client.messages), 0.01)

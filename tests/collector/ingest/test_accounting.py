@@ -64,6 +64,15 @@ def test_when_a_lost_batch_comes_after_all_it_is_taken_and_lost_no_more():
     assert target.lost == 0
 
 
+def test_when_a_batch_below_the_floor_was_held_before_a_restart_it_does_not_pass_for_a_lost_one():
+    target = account()
+    see(target, 1)
+    see(target, 3, oldest=3)  # 2 is lost; 1 is held, but not committed
+    target = StreamAccount.restore(target.state())
+    assert see(target, 1)[0] is Sight.NEW
+    assert target.lost == 1
+
+
 def test_when_an_agent_is_met_in_the_middle_the_past_is_not_lost():
     target = account()
     see(target, 500, oldest=490)

@@ -19,7 +19,7 @@ from fenghuo_collector.ingest.delivery import Delivery
 from fenghuo_collector.ingest.metrics import DeliveryMetrics
 from fenghuo_collector.sinks.base import Batch
 
-from .support import AGENT, NOW, MemorySink, event, until
+from .support import AGENT, NOW, MemorySink, event, header, until
 
 
 class Bench:
@@ -240,6 +240,33 @@ async def test_when_there_is_no_room_the_least_urgent_goes_first():
         sink.gate.set()
         await until(lambda: len(sink.sequences) == 4)
     assert sink.sequences == [1, 10, 11, 12]
+
+
+async def test_when_a_batch_finds_no_room_at_one_sink_the_next_ones_have_it_all_the_same():
+    full, free = MemorySink("full"), MemorySink("free")
+    full.gate.clear()
+    async with Bench(full, free, queue=200, group_batches=1).running() as bench:
+        for number in (1, 2):
+            bench.offer(number, stream=Stream.ALERTS)
+            await until(lambda number=number: number in free.sequences)
+        bench.offer(3)  # less urgent than all that waits at the first sink
+        await until(lambda: free.sequences == [1, 2, 3])
+    assert free.ids == ["e1.0", "e2.0", "e3.0"]
+    assert bench.metric("shed_batches_total", "full") == 1
+
+
+async def test_when_a_shed_batch_is_remembered_no_longer_it_is_new_when_it_comes_again(monkeypatch):
+    monkeypatch.setattr("fenghuo_collector.ingest.delivery._HOMELESS", 3)
+    dead = MemorySink()
+    dead.gate.clear()
+    async with Bench(dead, queue=200, group_batches=1).running() as bench:
+        account = bench.accounts[Stream.EVENTS]
+        for number in range(1, 10):
+            account.see(header(number))
+            bench.offer(number)
+            await until(lambda: dead.writes)
+    assert len(bench.delivery) == 2 + 3
+    assert [number in account.held for number in range(1, 10)] == [True] + [False] * 4 + [True] * 4
 
 
 async def test_when_much_waits_alerts_go_first_and_backfill_last():
