@@ -2,34 +2,31 @@
 
 from __future__ import annotations
 
-import logging
+import asyncio
 import socket
 import ssl
-from collections.abc import Callable
 from typing import Any, Self
 
 import aiomqtt
 from paho.mqtt.client import Client as PahoClient
 from paho.mqtt.client import ConnectFlags
+from paho.mqtt.enums import MQTTErrorCode
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 from fenghuo.errors import Permanent
 from fenghuo_agent.transport.config import TransportConfig
 
-_log = logging.getLogger(__name__)
 NO_SUBSCRIBERS = 0x10
 FAILURE = 0x80
 MAX_INFLIGHT = 16
 """Messages given to the broker and not confirmed; every broker's receive maximum is at least this by default."""
 
-Puback = Callable[[int], None]
-
 
 class BrokerClient(aiomqtt.Client):
-    """Hands the reason code of each PUBACK to `on_puback`, honours the broker's receive maximum."""
+    """Tells what the broker said of each message, honours its receive maximum, closes what does not answer."""
 
-    def __init__(self, config: TransportConfig, identifier: str, will: aiomqtt.Will, on_puback: Puback) -> None:
+    def __init__(self, config: TransportConfig, identifier: str, will: aiomqtt.Will) -> None:
         five = config.version == "5"
         super().__init__(
             config.host,
@@ -49,7 +46,7 @@ class BrokerClient(aiomqtt.Client):
             socket_options=[(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)],
         )
         self._client.connect_timeout = config.connect_timeout
-        self._on_puback = on_puback
+        self._confirmations: dict[int, asyncio.Future[int]] = {}
         self.pending_calls_threshold = 10 * MAX_INFLIGHT
         self.receive_maximum = MAX_INFLIGHT
         """Messages that the broker takes without having confirmed them."""
@@ -74,11 +71,32 @@ class BrokerClient(aiomqtt.Client):
             self.receive_maximum = min(MAX_INFLIGHT, maximum)
         super()._on_connect(client, userdata, flags, reason_code, properties)
 
+    async def deliver(self, topic: str, payload: bytes, seconds: float) -> int:
+        """Publish with QoS 1; the broker's reason code (0 from a broker of MQTT 3.1.1).
+
+        Raises `MqttError` where the connection is lost, or nothing is confirmed within `seconds`.
+        """
+        info = self._client.publish(topic, payload, 1)
+        if info.rc != MQTTErrorCode.MQTT_ERR_SUCCESS:
+            raise aiomqtt.MqttCodeError(info.rc, "cannot publish")
+        confirmation = self._loop.create_future()
+        self._confirmations[info.mid] = confirmation
+        try:
+            async with asyncio.timeout(seconds):
+                return await confirmation
+        except TimeoutError:
+            raise aiomqtt.MqttError(f"the broker confirmed nothing for {seconds:g} s") from None
+        finally:
+            del self._confirmations[info.mid]
+
     def _on_publish(
         self, client: PahoClient, userdata: Any, mid: int, reason_code: ReasonCode, properties: Properties
     ) -> None:
-        self._on_puback(reason_code.value)
-        super()._on_publish(client, userdata, mid, reason_code, properties)
+        confirmation = self._confirmations.get(mid)
+        if confirmation is None:
+            super()._on_publish(client, userdata, mid, reason_code, properties)
+        elif not confirmation.done():
+            confirmation.set_result(reason_code.value)
 
 
 class _Context(ssl.SSLContext):

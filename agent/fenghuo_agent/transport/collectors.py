@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-GRACE = 3.0
-"""Seconds that an earlier run has to speak up after a new one was heard: several may share the agents' streams."""
 _MOST = 64
 
 
 class Collectors:
-    """A run that is not heard of after a new one appeared counts as ended: what only it held is sent again."""
+    """A run that is not heard of after a new one appeared counts as ended: what only it held is sent again.
 
-    def __init__(self, grace: float = GRACE) -> None:
+    `grace` is the seconds that an earlier run has to speak up: several may share the agents' streams.
+    """
+
+    def __init__(self, grace: float) -> None:
         self._grace = grace
         self._heard: dict[str, float] = {}
         self._newest: float | None = None
@@ -26,11 +27,9 @@ class Collectors:
         return new
 
     def ended(self, now: float) -> list[str]:
-        """The runs that fell silent when a newer one appeared; each is named once."""
+        """The runs that were not heard since a new one appeared; answered once for each new one."""
         if self._newest is None or now < self._newest + self._grace:
             return []
         silent = [collector for collector, at in self._heard.items() if at < self._newest]
-        for collector in silent:
-            del self._heard[collector]
         self._newest = None
         return silent

@@ -29,6 +29,8 @@ _SHARE = {
 }
 """How full the window's bytes may be for a stream still to send: the less urgent ones leave room for the others."""
 _BAD_ACK_LOG = 60.0
+_DEAF_FIRST = 0.25
+_DEAF_LONGEST = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +51,14 @@ class Delivery:
         self._metrics = metrics
         waits = Waits(config.ack_timeout, config.ack_timeout_longest, config.commit_timeout)
         self.windows = {stream: Window(config.window, waits) for stream in DATA_STREAMS}
-        self._collectors = Collectors()
+        self._collectors = Collectors(grace=config.ack_timeout / 3)
         self._bucket = Bucket(config.backfill_rate, config.backfill_rate, clock.monotonic())
         self._earlier: dict[Stream, int] = {}
         self._bad_ack_logged = -_BAD_ACK_LOG
+        self._deaf_wait = 0.0
+        self._deaf_until = 0.0
+        self.probing = True
+        """Whether one batch at a time goes out, until the broker has somebody to give it to."""
         self.spool_id = ""
         self.adopt()
 
@@ -67,8 +73,25 @@ class Delivery:
             self._earlier[stream] = depth.last
 
     def reconnected(self) -> None:
+        """A new connection: nobody knows what of the flying batches arrived, nor whether the collector is there yet."""
+        self.probing = True
+        self._deaf_wait = self._deaf_until = 0.0
         for window in self.windows.values():
             window.reconnected()
+
+    def heard(self) -> None:
+        """The broker passed a batch on (or does not say whether it did)."""
+        self.probing = False
+        self._deaf_wait = 0.0
+
+    def unheard(self, batch: SpooledBatch) -> None:
+        """The broker had nobody to give a batch to: wait, then try with one, so that the others arrive in order."""
+        self.windows[batch.stream].unheard(batch.sequence)
+        self.probing = True
+        now = self._clock.monotonic()
+        if now >= self._deaf_until:
+            self._deaf_wait = min(max(self._deaf_wait * 2, _DEAF_FIRST), _DEAF_LONGEST)
+            self._deaf_until = now + self._deaf_wait
 
     def unsent(self, stream: Stream) -> bool:
         """Whether batches of a stream wait for their first or another sending."""
@@ -85,6 +108,8 @@ class Delivery:
         Raises `Retryable` where the spool cannot be read.
         """
         self.adopt()
+        if self._clock.monotonic() < self._deaf_until:
+            return None
         for stream in DATA_STREAMS:
             if not self.unsent(stream):
                 continue

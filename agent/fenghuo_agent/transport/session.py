@@ -49,7 +49,7 @@ class Session:
         self._topics = {stream: str(Topic(parts.agent, stream)) for stream in DATA_STREAMS}
         self._status_topic = str(Topic(parts.agent, Stream.STATUS))
         will = aiomqtt.Will(self._status_topic, parts.status(False), qos=1, retain=True)
-        self._client = BrokerClient(parts.config, str(parts.agent), will, self._puback)
+        self._client = BrokerClient(parts.config, str(parts.agent), will)
         self._wake = asyncio.Event()
         self._unconfirmed = 0
         self._unconfirmed_bytes = 0
@@ -96,7 +96,8 @@ class Session:
 
     async def _send_some(self, client: BrokerClient, group: asyncio.TaskGroup) -> bool:
         """Send the next few batches where there is room; whether any was sent."""
-        room = client.receive_maximum - self._unconfirmed
+        probing = self._parts.delivery.probing
+        room = (1 if probing else client.receive_maximum) - self._unconfirmed
         if room <= 0 or self._unconfirmed_bytes >= self._parts.config.unconfirmed_bytes:
             return False
         try:
@@ -110,7 +111,7 @@ class Session:
             self._unconfirmed += 1
             self._unconfirmed_bytes += len(frame)
             self._parts.delivery.sent(batch, len(frame), again=found is not None and found.again)
-            group.create_task(self._publish(client, batch.stream, frame))
+            group.create_task(self._publish(client, batch, frame))
         return found is not None
 
     def _frame(self, batch: SpooledBatch) -> bytes:
@@ -128,24 +129,27 @@ class Session:
         )
         return encode_frame(header, batch.body)
 
-    async def _publish(self, client: BrokerClient, stream: Stream, frame: bytes) -> None:
+    async def _publish(self, client: BrokerClient, batch: SpooledBatch, frame: bytes) -> None:
         try:
-            await client.publish(self._topics[stream], frame, qos=1, timeout=self._parts.config.publish_timeout)
+            reason = await client.deliver(self._topics[batch.stream], frame, self._parts.config.publish_timeout)
         finally:
             self._unconfirmed -= 1
             self._unconfirmed_bytes -= len(frame)
             self._wake.set()
-
-    def _puback(self, reason: int) -> None:
         if reason == NO_SUBSCRIBERS:
             self._parts.metrics.unheard.inc()
         elif reason >= FAILURE:
             self._parts.metrics.denied.inc()
-            if not self._denied:
-                self._denied = True
-                _log.error(
-                    "the broker refuses our messages (reason 0x%02x): may %s publish?", reason, self._parts.agent
-                )
+            self._complain(reason)
+        else:
+            self._parts.delivery.heard()
+            return
+        self._parts.delivery.unheard(batch)
+
+    def _complain(self, reason: int) -> None:
+        if not self._denied:
+            self._denied = True
+            _log.error("the broker refuses our messages (reason 0x%02x): may %s publish?", reason, self._parts.agent)
 
     async def _listen(self, client: BrokerClient) -> None:
         async for message in client.messages:

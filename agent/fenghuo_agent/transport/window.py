@@ -189,6 +189,11 @@ class Window:
         self._fly_again(list(self._flying))
         self._ack_probe.answered()
 
+    def unheard(self, sequence: int) -> None:
+        """The broker had nobody to give it to."""
+        if sequence in self._flying:
+            self._fly_again([sequence])
+
     def check(self, now: float) -> int:
         """Mark what is overdue; how many batches are to be sent again because of that."""
         marked = 0

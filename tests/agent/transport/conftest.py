@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,8 +13,6 @@ from random import Random
 import aiomqtt
 import pytest
 from prometheus_client import CollectorRegistry
-from servers.mosquitto import broker
-from servers.process import START_SECONDS
 
 from fenghuo.clock import SystemClock
 from fenghuo.model import AgentId
@@ -23,6 +20,8 @@ from fenghuo.wire import Ack, Frame, Span, Stream, Topic, decode_frame, encode_a
 from fenghuo.wire.topic import DATA_STREAMS
 from fenghuo_agent.spool import Entry, Spool, SpoolConfig
 from fenghuo_agent.transport import Transport, TransportConfig
+from servers.mosquitto import broker
+from servers.process import START_SECONDS
 
 __all__ = ["broker"]
 AGENT = AgentId.parse("bj/haidian/zgc-no1/gw1")
@@ -79,7 +78,7 @@ class Collector:
 
     async def say_raw(self, payload: bytes) -> None:
         assert self._client
-        await self._client.publish(str(Topic(AGENT, Stream.ACK)), payload, qos=1)
+        await self._client.publish(str(Topic(AGENT, Stream.ACK)), payload, qos=1, timeout=1)
 
     async def serve(self) -> None:
         """Answer until cancelled; comes back when the broker does."""
@@ -92,8 +91,7 @@ class Collector:
     async def _serve(self) -> None:
         async with aiomqtt.Client("127.0.0.1", self.port, protocol=aiomqtt.ProtocolVersion.V5) as client:
             self._client = client
-            for stream in (*DATA_STREAMS, Stream.STATUS):
-                await client.subscribe(str(Topic(AGENT, stream)), qos=1)
+            await client.subscribe([(str(Topic(AGENT, stream)), 1) for stream in (*DATA_STREAMS, Stream.STATUS)])
             self.connected = True
             async for message in client.messages:
                 if str(message.topic).endswith("/status"):
@@ -109,6 +107,7 @@ class Collector:
         async with running(self.serve()):
             await until(lambda: self.connected, "the collector to subscribe")
             yield self
+        self.connected = False
 
 
 @contextlib.asynccontextmanager
@@ -122,6 +121,15 @@ async def running(coroutine) -> AsyncIterator[asyncio.Task]:
             await task
 
 
+class LateClock(SystemClock):
+    """The machine's clock, `behind` by so many milliseconds."""
+
+    behind = 0
+
+    def now(self) -> int:
+        return super().now() - self.behind
+
+
 @dataclass
 class Bench:
     """A spool and what makes transports for it."""
@@ -129,11 +137,20 @@ class Bench:
     folder: Path
     port: int
     spool: Spool
+    clock: LateClock
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)
+
+    @contextlib.asynccontextmanager
+    async def delivering(self, collector: Collector, **options) -> AsyncIterator[Transport]:
+        """A transport at work, and the collector that listens to it."""
+        transport = self.transport(**options)
+        async with collector.listening(), running(transport.run()):
+            yield transport
 
     def transport(self, **options) -> Transport:
         settings = {
             "url": f"mqtt://127.0.0.1:{self.port}",
+            "version": "5",
             "keepalive": 1,
             "connect_timeout": 1.0,
             "publish_timeout": 2.0,
@@ -151,6 +168,12 @@ class Bench:
         """Spool `count` batches, each in a transaction of its own."""
         await asyncio.gather(*(self.spool.append([Entry(stream, body, 1)]) for _ in range(count)))
 
+    async def backlog(self, stream: Stream, count: int) -> None:
+        """As `put`, by a clock that is two minutes behind."""
+        self.clock.behind = 120_000
+        await self.put(stream, count)
+        self.clock.behind = 0
+
     def held(self) -> int:
         return sum(self.spool.depth(stream).batches for stream in DATA_STREAMS)
 
@@ -161,8 +184,9 @@ class Bench:
 @pytest.fixture
 async def bench(tmp_path, broker):
     config = SpoolConfig(path=tmp_path / "spool.db")
-    spool = Spool.open(config, SystemClock(), CollectorRegistry())
-    yield Bench(tmp_path, broker.port, spool)
+    clock = LateClock()
+    spool = Spool.open(config, clock, CollectorRegistry())
+    yield Bench(tmp_path, broker.port, spool, clock)
     await spool.close()
 
 
