@@ -193,7 +193,6 @@ class Device:
         now = shared.clock.monotonic()
         self._relearn_at = now + options.relearn * shared.random.uniform(0.9, 1.1)
         self._moves_from = now + MOVES_APART
-        self._fit.retry()
         self._adopt(accumulator, learnt)
         uptime = learnt.scalars.get("sysUpTime")
         if uptime is not None and self._uptime.restarted(uptime, now):

@@ -45,6 +45,9 @@ STEPS = (
 )
 """The numbers of objects in a request: steps, so that alike devices share their plans."""
 ENVELOPE_SIZE = 80
+VARBIND_SIZE = 26
+PATIENCE = 10
+MOST_PATIENCE = 1000
 ROOM = 0.97
 """Answers grow by themselves as counters do: so much of the allowed size is used."""
 
@@ -178,34 +181,42 @@ def _plan(shape: Shape, size: int) -> Plan:
 
 
 class Fit:
-    """How many objects one request to a device holds: what its answers' size allows and what it has taken so far."""
+    """How many objects one request to a device holds: what its answers' size allows and what it has taken so far.
 
-    __slots__ = ("_ceiling", "_limit", "_steps", "size")
+    After a request was too big, a larger one is tried again after some good polls; each time that fails, after twice as
+    many.
+    """
+
+    __slots__ = ("_ceiling", "_good", "_limit", "_patience", "_steps", "size")
 
     def __init__(self, most: int, reply: int) -> None:
         self._steps = (*(step for step in STEPS if step < most), most)
         self._limit = reply - ENVELOPE_SIZE
         self._ceiling = most
-        self.size = max(1, min(most, self._step_below(self._limit // 26)))
+        self._good = 0
+        self._patience = PATIENCE
+        self.size = self._step_below(min(most, self._limit // VARBIND_SIZE))
 
     def _step_below(self, size: int) -> int:
         return max((step for step in self._steps if step <= size), default=1)
 
     def shrink(self) -> bool:
-        """After tooBig, a cut answer or silence: halve, and stay below until `retry`; False where it is one already."""
+        """After tooBig, a cut answer or silence: halve; False where it is one already."""
         if self.size == 1:
             return False
-        self._ceiling = self.size = self._step_below(max(1, self.size // 2))
+        self._ceiling = self.size = self._step_below(self.size // 2)
+        self._good = 0
+        self._patience = min(self._patience * 2, MOST_PATIENCE)
         return True
 
-    def retry(self) -> None:
-        """Allow one step more than what the device last took; called now and then."""
-        self._ceiling = next((step for step in self._steps if step > self._ceiling), self._ceiling)
-
     def answered(self, largest: int) -> None:
-        """Learn from a poll whose largest answer held `largest` octets of variable bindings."""
+        """Learn from a good poll whose largest answer held `largest` octets of variable bindings."""
+        self._good += 1
+        if self._good >= self._patience:
+            self._good = 0
+            self._ceiling = next((step for step in self._steps if step > self._ceiling), self._ceiling)
         fitting = self.size * self._limit // max(1, largest)
         if fitting < self.size:
-            self.size = self._step_below(max(1, fitting))
+            self.size = self._step_below(fitting)
         else:
             self.size = max(self.size, self._step_below(min(self._ceiling, int(fitting * ROOM))))

@@ -6,7 +6,6 @@ import hashlib
 import hmac
 from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import cycle, islice
 from random import Random
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -55,7 +54,8 @@ DIGESTS = {
 
 def stretch(name: str, password: bytes) -> bytes:
     """A password's key, the same for every engine (RFC 3414, A.2): the hash of one MiB of its repetition."""
-    return hashlib.new(name, bytes(islice(cycle(password), STRETCH)), usedforsecurity=False).digest()
+    repeated = password * (STRETCH // len(password) + 1)
+    return hashlib.new(name, repeated[:STRETCH], usedforsecurity=False).digest()
 
 
 def localise(name: str, key: bytes, engine: bytes) -> bytes:
