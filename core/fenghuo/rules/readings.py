@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from fenghuo.model import Layout, Table, Value
 from fenghuo.rules.kinds.base import milliseconds
-from fenghuo.rules.section import Growth, TestCase, TestInput
+from fenghuo.rules.section import Growth, RuleTest, RuleTestInput
 
 START = 1_767_225_600_000
 """When every test starts: 2026-01-01T00:00:00Z."""
@@ -44,7 +44,7 @@ class Readings:
         self._measurement = measurement or _DEFAULT_MEASUREMENT
         self._layouts: dict[Any, Layout] = {}
 
-    def of(self, case: TestCase) -> list[Arrival]:
+    def of(self, case: RuleTest) -> list[Arrival]:
         """All arrivals of a test in order; ValueError where an input makes no sense."""
         found: list[Arrival] = []
         for entry in case.input:
@@ -53,11 +53,11 @@ class Readings:
                 raise ValueError(f"more than {MAX_READINGS} readings in one test")
         return sorted(found, key=lambda arrival: arrival.moment)
 
-    def check(self, entry: TestInput) -> bool:
+    def check(self, entry: RuleTestInput) -> bool:
         """True; ValueError where an input makes no sense."""
         return next(self.arrivals(entry), None) is not None
 
-    def arrivals(self, entry: TestInput) -> Iterator[Arrival]:
+    def arrivals(self, entry: RuleTestInput) -> Iterator[Arrival]:
         """The arrivals of one input; ValueError where it makes no sense."""
         pattern = _read(entry)
         if entry.restart:
@@ -78,7 +78,7 @@ class Readings:
         return self._layouts[key]
 
 
-def _read(entry: TestInput) -> _Pattern:
+def _read(entry: RuleTestInput) -> _Pattern:
     pattern = _Pattern(_times(entry))
     for name, value in (entry.model_extra or {}).items():
         if not _NAME.fullmatch(name):
@@ -92,7 +92,7 @@ def _read(entry: TestInput) -> _Pattern:
     return pattern
 
 
-def _times(entry: TestInput) -> list[int]:
+def _times(entry: RuleTestInput) -> list[int]:
     if (entry.at is None) == (entry.every is None):
         raise ValueError("give either 'at' or 'every'")
     if entry.at is not None:

@@ -17,7 +17,7 @@ from fenghuo.rules.where import Where
 if TYPE_CHECKING:
     from fenghuo.rules.columns import Frame
     from fenghuo.rules.memory import Memory
-    from fenghuo.rules.section import RuleSection, TestCase
+    from fenghuo.rules.section import RuleSection, RuleTest
 
 Verdict = tuple[int, bool, bool]
 """A row, whether its condition is true, whether its clear condition is."""
@@ -95,7 +95,7 @@ class Rule:
         return self.section.title
 
     @property
-    def tests(self) -> Sequence[TestCase]:
+    def tests(self) -> Sequence[RuleTest]:
         return self.section.tests
 
 

@@ -99,7 +99,7 @@ class Growth(Section):
     bits: Literal[32, 64] = Field(default=64, description="Its width; it wraps there.")
 
 
-class TestInput(Section):
+class RuleTestInput(Section):
     """Readings of a test. Other keys are labels (text) and values (numbers, lists of numbers in turn, or `Growth`)."""
 
     model_config = ConfigDict(extra="allow")
@@ -118,11 +118,11 @@ class TestInput(Section):
     restart: bool = Field(default=False, description="The engine is stopped and started again from its snapshot.")
 
 
-class TestCase(Section):
+class RuleTest(Section):
     """A test of a rule on a virtual clock."""
 
     title: Line = Field(description="What it shows, as a sentence.")
-    input: list[TestInput] = Field(description="The readings, with relative times.", max_length=1_000)
+    input: list[RuleTestInput] = Field(description="The readings, with relative times.", max_length=1_000)
     expect: list[Expected] = Field(description="All alert steps that come, in order; [] for none.", max_length=1_000)
     run: Duration | None = Field(
         default=None, description="How long the test lasts; until its last reading if not said."
@@ -189,4 +189,4 @@ class RuleSection(Section):
     runbook: Bilingual | None = Field(default=None, description="What to do.")
     culprit: Party = Field(default=Party(), description="The labels that name who causes it.")
     victim: Party = Field(default=Party(), description="The labels that name who suffers.")
-    tests: list[TestCase] = Field(default=[], description="Tests, run by `fenghuo rules test`.", max_length=200)
+    tests: list[RuleTest] = Field(default=[], description="Tests, run by `fenghuo rules test`.", max_length=200)

@@ -14,7 +14,7 @@ from fenghuo.rules.kinds.base import milliseconds
 from fenghuo.rules.lifecycle import SETTLE_MS
 from fenghuo.rules.readings import START, Arrival, Readings
 from fenghuo.rules.rule import Rule, RuleSet
-from fenghuo.rules.section import Expected, TestCase
+from fenghuo.rules.section import Expected, RuleTest
 
 _AGENT = "test/agent"
 
@@ -24,7 +24,7 @@ class Outcome:
     """How a test went. `differences` is empty where it passed; `came` is what came, one line an alert."""
 
     rule: Rule
-    case: TestCase
+    case: RuleTest
     differences: tuple[str, ...]
     came: tuple[str, ...]
 
@@ -39,7 +39,7 @@ def run_tests(rules: RuleSet, only: Iterable[Rule] | None = None) -> list[Outcom
     return [run_test(rule, case, by_name) for rule in (rules.rules if only is None else only) for case in rule.tests]
 
 
-def run_test(rule: Rule, case: TestCase, by_name: Mapping[str, Rule]) -> Outcome:
+def run_test(rule: Rule, case: RuleTest, by_name: Mapping[str, Rule]) -> Outcome:
     """One test. Alerts of rules that hold this one back count only where the test names them."""
     together = _with_suppressors(rule, by_name)
     named = {rule.name, *(expected.rule for expected in case.expect if expected.rule)}
@@ -61,7 +61,7 @@ def _with_suppressors(rule: Rule, by_name: Mapping[str, Rule]) -> list[Rule]:
     return list(found.values())
 
 
-def replay(rules: RuleSet, rule: Rule, case: TestCase) -> list[Alert]:
+def replay(rules: RuleSet, rule: Rule, case: RuleTest) -> list[Alert]:
     """The alert steps that a test's input makes."""
     clock = VirtualClock(START)
     engine = Engine(rules, clock=clock, agent=_AGENT)
@@ -94,7 +94,7 @@ def _restarted(engine: Engine, rules: RuleSet, clock: VirtualClock) -> Engine:
     return fresh
 
 
-def _end(case: TestCase, arrivals: Sequence[Arrival]) -> int:
+def _end(case: RuleTest, arrivals: Sequence[Arrival]) -> int:
     last = max((arrival.moment for arrival in arrivals), default=START)
     return last if case.run is None else max(last, START + milliseconds(case.run))
 

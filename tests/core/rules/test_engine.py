@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import pytest
 
+from fenghuo.model import Table
+
 SW1 = {"device": "sw1"}
 PORTS = {"ifName": ["a", "b"]}
 
@@ -104,8 +106,6 @@ def test_one_engine_keeps_the_tables_of_several_agents_apart(make_rule, run):
     on = run(make_rule(data="x", condition="value > 1"))
     on.read(0, SW1, x=2)
     (layout,) = on.layouts.values()
-    from fenghuo.model import Table
-
     on.alerts += on.engine.process(Table(layout, on.clock.now(), [[2]]), agent="bj/other/gw9")
     assert len({alert.fingerprint for alert in on.alerts}) == 2
 

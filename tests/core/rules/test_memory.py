@@ -121,10 +121,10 @@ def test_rates_times_their_spans_sum_up_to_what_was_counted(bits, polls, data):
     port.poll(0 + 1, [start, start])
     second = last = 1
     pending = 0
-    for span, growth in polls:
+    for span, wanted in polls:
         second += span
         missed = pending > 0 or data.draw(st.booleans())
-        growth = min(growth, 2**31 - 1 - pending)
+        growth = min(wanted, 2**31 - 1 - pending)
         total += growth
         pending += growth
         missed = missed and second - last < 200

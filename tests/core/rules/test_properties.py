@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -211,8 +213,6 @@ def test_firing_is_what_was_told_and_not_taken_back(make_rule, run, gaps):
 
 @pytest.mark.parametrize("seed", range(3))
 def test_memory_stays_bounded_under_a_flood_of_entities(make_rule, run, seed):
-    import random
-
     chance = random.Random(seed)
     on = run(make_rule(data="x", condition="value > 5", hold="1m", limits={"groups": 100}))
     names = [f"d{number}" for number in range(5000)]

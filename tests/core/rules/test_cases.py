@@ -1,0 +1,36 @@
+"""Every folder of tests/cases/rules is a case: rule.yaml, input.yaml (or input.ndjson) and expected.yaml.
+
+The input and what is expected are written as in a rule's own tests; `rule.yaml` may hold several rules.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+
+from fenghuo.rules import load_rules
+from fenghuo.rules.section import RuleTest
+from fenghuo.rules.testing import run_test
+
+CASES = Path(__file__).parents[2] / "cases" / "rules"
+
+
+def read_input(folder):
+    lines = folder / "input.ndjson"
+    if lines.exists():
+        return [json.loads(line) for line in lines.read_text().splitlines() if line.strip()]
+    return yaml.safe_load((folder / "input.yaml").read_text())
+
+
+@pytest.mark.parametrize(
+    "folder", sorted(path for path in CASES.iterdir() if path.is_dir()), ids=lambda path: path.name
+)
+def test_case(folder):
+    rules = load_rules([folder / "rule.yaml"])
+    document = yaml.safe_load((folder / "expected.yaml").read_text())
+    case = RuleTest.model_validate({"title": folder.name, "input": read_input(folder), **document})
+    outcome = run_test(rules.rules[0], case, {rule.name: rule for rule in rules.rules})
+    assert outcome.passed, "\n".join([*outcome.differences, "came:", *outcome.came])

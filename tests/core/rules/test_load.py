@@ -1,0 +1,248 @@
+from __future__ import annotations
+
+import random
+import re
+
+import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fenghuo.errors import Located
+from fenghuo.packs import packs_path
+from fenghuo.rules import load_rules, read_rules
+from fenghuo.rules.load import parse_rules
+
+GOOD = """\
+title: Server room too hot
+id: 11111111-0000-4000-8000-000000000001
+name: environment.server-room-hot
+kind: threshold
+data: sensor_temperature_celsius
+where: {location: server-room, ifIndex: 3}
+condition: value > 32
+for: 5m
+clear: value < 30 for 10m
+level: {high: value > 32, critical: value > 38}
+message: "{device} at {value:.1f} °C for {for}"
+tests:
+  - title: hot
+    input: [{every: 1m, until: 10m, device: t1, sensor_temperature_celsius: 35}]
+    expect: []
+"""
+
+
+def problems_of(text):
+    rules, problems = parse_rules(text.encode(), "rule.yaml")
+    assert not (rules and problems)
+    return [str(problem) for problem in problems]
+
+
+def test_a_good_rule_has_no_problems():
+    assert problems_of(GOOD) == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "wanted"),
+    [
+        ("kind: threshold", "kind: thresold", r"rule.yaml:4:7: unknown kind 'thresold' \(did you mean 'threshold'\?"),
+        ("kind: threshold\n", "", r"rule.yaml:1:1: 'kind' is missing \(allowed: threshold"),
+        ("for: 5m", "fro: 5m", r"rule.yaml:8:1: unknown key 'fro' \(did you mean 'for'\?"),
+        ("for: 5m", "for: 5 parsecs", r"rule.yaml:8:6: for: expected a duration"),
+        ("condition: value > 32", "condition: value >> 32", r"rule.yaml:7:19: condition: unexpected '>'"),
+        ("condition: value > 32", "condition: value", r"rule.yaml:7:12: condition: a condition is wanted here"),
+        ("condition: value > 32\n", "", r"rule.yaml:1:1: 'condition' is missing"),
+        ("data: sensor_temperature_celsius", "data: a > 3", r"rule.yaml:5:7: data: a number is wanted here"),
+        ("clear: value < 30 for 10m", "clear: value < 30 for 10x", r"rule.yaml:9:23: clear: expected a duration"),
+        ("high: value > 32", "high: value > ", r"rule.yaml:10:22: level.high: .*(ends here|expected)"),
+        ("high: value", "hihg: value", r"level.hihg: expected 'informational'"),
+        ("{high: value > 32, critical: value > 38}", "huge", r"rule.yaml:10:8: level: "),
+        ("{high: value > 32, critical: value > 38}", "{}", r"rule.yaml:10:8: level: no level is named"),
+        ("{value:.1f}", "{value.real}", r"rule.yaml:11:10: message: \{value.real\} is no plain name"),
+        ("{value:.1f}", "{value[0]}", r"message: \{value\[0\]\} is no plain name"),
+        ("{value:.1f}", "{value!r}", r"message: \{value!r\}: conversions"),
+        ("{value:.1f}", "{value:{for}}", r"message: .* no number format"),
+        ("{value:.1f}", "{value:99999999f}", r"message: .* no number format"),
+        ("{value:.1f}", "{value", r"message: "),
+        ("id: 11111111-0000-4000-8000-000000000001", "id: 7", r"rule.yaml:2:5: id: "),
+        ("environment.server-room-hot", "Server Room", r"rule.yaml:3:7: name: "),
+        ("until: 10m, ", "", r"rule.yaml:14:13: tests.0.input.0: 'every' needs 'until'"),
+        ("every: 1m, until: 10m", "device: t2", r"tests"),
+        (
+            "sensor_temperature_celsius: 35}",
+            "sensor_temperature_celsius: [35, x]}",
+            r"rule.yaml:14:13: tests.0.input.0: sensor",
+        ),
+        ("sensor_temperature_celsius: 35}", "}", r"no value is given"),
+        ("every: 1m, until: 10m", "every: 1ms, until: 10d", r"more than 100000 readings"),
+        ("title: Server room too hot", "title: [a]", r"rule.yaml:1:(1|8): title: expected text"),
+        ("title: Server room too hot", "\ttitle: a", r"rule.yaml:1:1: a tab"),
+        ("title: hot", "title: hot: cold", r"rule.yaml:13:"),
+        ("where: {location: server-room, ifIndex: 3}", "where: {location: {a: b}}", r"rule.yaml:6:"),
+        ("kind: threshold", "kind: change\nlasts: 1m", r"'lasts' is for rules without a clear condition"),
+        ("kind: threshold", "kind: absence", r"unknown key 'condition'"),
+    ],
+)
+def test_a_mistake_is_located_and_explained(old, new, wanted):
+    assert old in GOOD
+    problems = problems_of(GOOD.replace(old, new, 1))
+    assert any(re.match(wanted if wanted.startswith("rule") else f".*{wanted}", problem) for problem in problems), (
+        problems
+    )
+
+
+def test_all_mistakes_of_all_files_come_at_once_in_reading_order(tmp_path):
+    (tmp_path / "a.yaml").write_text(GOOD.replace("for: 5m", "for: x").replace("value > 38", "value >> 38"))
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub" / "b.yml").write_text(
+        "# a comment\n---\n" + GOOD.replace("condition: value > 32", "condition: value")
+    )
+    (tmp_path / "c.yaml").write_bytes(b"title: \xff\n")
+    (tmp_path / "readme.txt").write_text("no rule")
+    with pytest.raises(Located) as caught:
+        load_rules([tmp_path])
+    places = [str(problem.place).removeprefix(str(tmp_path)) for problem in caught.value.problems]
+    assert places == ["/a.yaml:8:6", "/a.yaml:10:44", "/c.yaml:1:8", "/sub/b.yml:9:12"]
+
+
+def test_ids_and_names_are_unique_over_all_files(tmp_path):
+    (tmp_path / "a.yaml").write_text(GOOD)
+    (tmp_path / "b.yaml").write_text(GOOD)
+    found, problems = read_rules([tmp_path])
+    assert [problem.message for problem in problems] == [
+        "id '11111111-0000-4000-8000-000000000001' is taken",
+        "name 'environment.server-room-hot' is taken",
+    ]
+    assert [rule.place.file for rule in found.rules] == [str(tmp_path / "a.yaml")]
+    assert [item.place.file for item in found.refused] == [str(tmp_path / "b.yaml")]
+
+
+def test_a_rule_that_ships_has_tests(tmp_path):
+    (tmp_path / "a.yaml").write_text(GOOD.partition("tests:")[0])
+    assert load_rules([tmp_path]).rules
+    with pytest.raises(Located, match="has no tests"):
+        load_rules([tmp_path], require_tests=True)
+
+
+def test_rules_that_wait_for_each_other_or_for_nobody_are_refused(tmp_path):
+    one = GOOD + "suppress_if: {rules: [b]}\n"
+    other = (
+        GOOD.replace("000001", "000002").replace("environment.server-room-hot", "b")
+        + "suppress_if: {rules: environment.server-room-hot}\n"
+    )
+    (tmp_path / "a.yaml").write_text(one + "---\n" + other)
+    with pytest.raises(Located, match="waits for itself"):
+        load_rules([tmp_path])
+    (tmp_path / "a.yaml").write_text(one)
+    with pytest.raises(Located, match="no rule is named 'b'"):
+        load_rules([tmp_path])
+    assert load_rules([tmp_path], known=["b"]).rules
+
+
+@pytest.mark.parametrize("key", ["detection", "correlation", "filter"])
+def test_sigmas_documents_are_listed_as_inapplicable_with_a_reason(tmp_path, key):
+    (tmp_path / "sigma.yml").write_text(f"title: S\nid: 5f1d\n{key}: {{a: b}}\nlogsource: {{product: zeek}}\n")
+    (item,) = load_rules([tmp_path]).inapplicable
+    assert (item.title, item.id) == ("S", "5f1d")
+    assert "Sigma" in item.reason
+
+
+def test_a_path_that_is_not_there_is_a_problem(tmp_path):
+    with pytest.raises(Located, match=r"gone.yaml: cannot read the file"):
+        load_rules([tmp_path / "gone.yaml"])
+
+
+def test_a_bomb_of_aliases_is_refused():
+    levels = "\n".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 12))
+    assert "values" in problems_of(f"kind: threshold\na0: &a0 [x]\n{levels}\n")[0]
+
+
+SHIPPED = [document for file in sorted(packs_path().rglob("*.yaml")) for document in file.read_text().split("\n---\n")]
+
+
+def mutations(count):
+    """Shipped rules with a line lost, doubled or moved, characters exchanged, words swapped between rules."""
+    chance = random.Random(4)
+    words = sorted({word for text in SHIPPED for word in re.findall(r"[\w.]+|[^\w\s]", text)})
+    for number in range(count):
+        text = chance.choice(SHIPPED)
+        lines = text.split("\n")
+        for _ in range(chance.randrange(1, 4)):
+            place = chance.randrange(len(lines))
+            match chance.randrange(6):
+                case 0:
+                    del lines[place]
+                case 1:
+                    lines.insert(chance.randrange(len(lines)), lines[place])
+                case 2:
+                    lines[place] = lines[place].replace(
+                        chance.choice(" :{}[],'\""), chance.choice(" :{}[],'\"&*!|>-"), 1
+                    )
+                case 3:
+                    parts = re.split(r"([\w.]+)", lines[place])
+                    parts[chance.randrange(len(parts))] = chance.choice(words)
+                    lines[place] = "".join(parts)
+                case 4:
+                    lines[place] = lines[place][: chance.randrange(len(lines[place]) + 1)]
+                case _:
+                    lines[place] = "  " + lines[place]
+            lines = lines or [""]
+        yield pytest.param("\n".join(lines), id=str(number))
+
+
+@pytest.mark.parametrize("text", list(mutations(300)))
+def test_a_damaged_rule_is_loaded_or_refused_with_its_place(text):
+    rules, problems = parse_rules(text.encode(errors="surrogatepass"), "rule.yaml")
+    for problem in problems:
+        assert problem.place.file == "rule.yaml"
+        assert problem.place.line >= 1
+        assert problem.message
+        assert "\n" not in str(problem)
+    assert rules or problems
+
+
+JSONISH = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=12),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=6), inner, max_size=3),
+    max_leaves=6,
+)
+KEYS = [
+    "title",
+    "id",
+    "name",
+    "kind",
+    "data",
+    "condition",
+    "where",
+    "for",
+    "clear",
+    "level",
+    "message",
+    "tests",
+    "flap",
+    "suppress_if",
+    "limits",
+    "group_by",
+    "lateness",
+    "labels",
+    "tags",
+    "runbook",
+    "culprit",
+]
+
+
+@settings(max_examples=80, deadline=None)
+@given(st.sampled_from(KEYS), JSONISH)
+def test_any_value_at_any_key_is_taken_or_refused(key, value):
+    document = yaml.safe_load(GOOD)
+    document[key] = value
+    rules, problems = parse_rules(
+        yaml.safe_dump(document, allow_unicode=True).encode(errors="surrogatepass"), "rule.yaml"
+    )
+    assert len(rules) == 1 or problems or key == "kind"
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.binary(max_size=200))
+def test_any_bytes_are_taken_or_refused(content):
+    parse_rules(content, "rule.yaml")
