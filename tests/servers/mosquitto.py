@@ -72,7 +72,11 @@ def mosquitto(folder: Path, *lines: str) -> Iterator[Mosquitto]:
     """A broker that anybody may use; `lines` are added to its configuration."""
     port = process.free_port()
     folder.mkdir(parents=True, exist_ok=True)
-    broker = Mosquitto(folder, [f"listener {port} 127.0.0.1", "user root", "allow_anonymous true", *lines], port)
+    broker = Mosquitto(
+        folder,
+        [f"listener {port} 127.0.0.1", "user root", "allow_anonymous true", "set_tcp_nodelay true", *lines],
+        port,
+    )
     broker.start()
     try:
         yield broker
@@ -96,6 +100,7 @@ def mosquitto_tls(folder: Path, authority: Authority, acl: str) -> Iterator[Mosq
         f"certfile {server.cert}",
         f"keyfile {server.key}",
         "require_certificate true",
+        "set_tcp_nodelay true",
         "use_identity_as_username true",
         f"acl_file {access}",
     ]

@@ -19,15 +19,20 @@ from fenghuo_agent.transport.config import TransportConfig
 
 NO_SUBSCRIBERS = 0x10
 FAILURE = 0x80
+UNSUPPORTED_VERSION = 0x84
 MAX_INFLIGHT = 16
 """Messages given to the broker and not confirmed; every broker's receive maximum is at least this by default."""
+
+
+def speaks_no_five(error: Exception) -> bool:
+    """Whether a broker refused the connection for its version of MQTT (reason 0x84; section 3.2.2.2)."""
+    return isinstance(error, aiomqtt.MqttCodeError) and getattr(error.rc, "value", error.rc) == UNSUPPORTED_VERSION
 
 
 class BrokerClient(aiomqtt.Client):
     """Tells what the broker said of each message, honours its receive maximum, closes what does not answer."""
 
-    def __init__(self, config: TransportConfig, identifier: str, will: aiomqtt.Will) -> None:
-        five = config.version == "5"
+    def __init__(self, config: TransportConfig, identifier: str, will: aiomqtt.Will, *, five: bool) -> None:
         super().__init__(
             config.host,
             config.port,

@@ -28,8 +28,9 @@ class TransportConfig(Section):
     server_name: str | None = Field(
         default=None, description="Name that the broker's certificate must bear where it differs from the URL's host."
     )
-    version: Literal["3.1.1", "5"] = Field(
-        default="3.1.1", description="Version of MQTT to speak; the embedded broker speaks 3.1.1 only."
+    version: Literal["auto", "5", "3.1.1"] = Field(
+        default="auto",
+        description="Version of MQTT to speak; `auto`: 5, or 3.1.1 where the broker (the embedded one) speaks no 5.",
     )
     keepalive: Duration = Field(
         default=15.0, ge=1, le=3600, description="A broker that is silent for up to twice this long counts as lost."

@@ -39,6 +39,8 @@ class Parts:
     delivery: Delivery
     metrics: TransportMetrics
     status: Callable[[bool], bytes]
+    five: bool
+    """Whether to speak MQTT 5, else 3.1.1."""
 
 
 class Session:
@@ -49,7 +51,7 @@ class Session:
         self._topics = {stream: str(Topic(parts.agent, stream)) for stream in DATA_STREAMS}
         self._status_topic = str(Topic(parts.agent, Stream.STATUS))
         will = aiomqtt.Will(self._status_topic, parts.status(False), qos=1, retain=True)
-        self._client = BrokerClient(parts.config, str(parts.agent), will)
+        self._client = BrokerClient(parts.config, str(parts.agent), will, five=parts.five)
         self._wake = asyncio.Event()
         self._unconfirmed = 0
         self._unconfirmed_bytes = 0

@@ -16,6 +16,7 @@ from fenghuo.errors import Permanent, Retryable
 from fenghuo.model import AgentId
 from fenghuo.wire.topic import DATA_STREAMS
 from fenghuo_agent.spool import Spool
+from fenghuo_agent.transport.client import speaks_no_five
 from fenghuo_agent.transport.config import TransportConfig
 from fenghuo_agent.transport.delivery import Delivery
 from fenghuo_agent.transport.metrics import TransportMetrics
@@ -52,6 +53,7 @@ class Transport:
         self._delivery = Delivery(config, spool, clock, self._metrics)
         self._session: Session | None = None
         self._failures = 0
+        self._five = config.version != "3.1.1"
         spool.listen(self._wake)
         for stream in DATA_STREAMS:
             window = self._delivery.windows[stream]
@@ -84,6 +86,10 @@ class Transport:
         finally:
             established = self.connected
             self._session = None
+        if self._config.version == "auto" and self._five and speaks_no_five(error):
+            _log.info("the broker %s speaks no MQTT 5: going on with 3.1.1", self._config.url)
+            self._five = False
+            return 0.0
         self._metrics.failures.inc()
         healthy = established and self._clock.monotonic() - started > self._config.keepalive
         self._failures = 1 if healthy else self._failures + 1
@@ -105,6 +111,7 @@ class Transport:
             self._delivery,
             self._metrics,
             self._status,
+            self._five,
         )
 
     def _status(self, online: bool) -> bytes:

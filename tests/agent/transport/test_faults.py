@@ -13,6 +13,8 @@ from fenghuo.wire import Stream
 from servers.mosquitto import Authority, mosquitto_tls
 from servers.process import free_port
 
+NO_FIVE = b"\x20\x02\x00\x01"
+"""MQTT 3.1.1, section 3.2: the protocol version is refused."""
 CONNACK = b"\x20\x03\x00\x00\x00"
 """MQTT 5, section 3.2: success, no properties."""
 
@@ -39,6 +41,7 @@ class Tarpit:
     def __init__(self, greeting: bytes) -> None:
         self.greeting = greeting
         self.accepted = 0
+        self.said: list[bytes] = []
         self._writers: list[asyncio.StreamWriter] = []
 
     async def __aenter__(self):
@@ -54,7 +57,9 @@ class Tarpit:
     async def _serve(self, reader, writer):
         self.accepted += 1
         self._writers.append(writer)
-        if await reader.read(1) and self.greeting:
+        heard = await reader.read(65536)
+        self.said.append(heard)
+        if heard and self.greeting:
             writer.write(self.greeting)
         while await reader.read(65536):
             pass
@@ -162,6 +167,15 @@ async def test_the_name_in_the_brokers_certificate_is_checked(bench, tools, auth
         async with tools.running(transport.run()):
             await tools.until(lambda: transport.connected or bench.metric("failures_total"), "an outcome")
             assert transport.connected == connects
+
+
+async def test_a_broker_that_speaks_no_mqtt_5_is_asked_again_by_3_1_1_at_once(bench, tools, caplog):
+    async with Tarpit(NO_FIVE) as old:
+        transport = bench.transport(url=f"mqtt://127.0.0.1:{old.port}", version="auto", reconnect_first=60)
+        async with tools.running(transport.run()):
+            await tools.until(lambda: old.accepted == 2, "the second attempt", seconds=10)
+            await tools.until(lambda: len(old.said) == 2, "its greeting")
+    assert [said[said.index(b"MQTT") + 4] for said in old.said] == [5, 4]
 
 
 async def test_it_also_speaks_mqtt_3_1_1_and_gives_its_password(bench, tools):
