@@ -227,6 +227,54 @@ async def test_a_table_of_an_impossible_time_is_refused_alone(tmp_path):
         assert drawn(sink, "ifHCInOctets", {"ifName": "a"}) == [(START, 1)]
 
 
+async def test_a_table_that_does_not_fit_its_layout_is_refused_alone(tmp_path):
+    async with store(tmp_path) as sink:
+        good = Table(ports(), START, [[1, 2]])
+        wrong = [Table(ports(), START + MINUTE, [[1]]), Table(ports(), START + MINUTE, [[1, 2], [3, 4]])]
+        with pytest.raises(PartialWrite) as caught:
+            await sink.write([metrics(good, *wrong)])
+        assert [rejection.index for rejection in caught.value.rejected] == [1, 2]
+        assert sink.query.count_tables() == 1
+
+
+async def test_a_write_that_fails_in_its_midst_leaves_nothing(tmp_path):
+    async with store(tmp_path) as sink:
+        with pytest.raises(TypeError):
+            await sink.write(
+                [metrics(Table(ports(), START, [[1, 2]]), Table(ports(), START + MINUTE, [[1, object()]]))]
+            )
+        assert sink.query.count_tables() == 0
+        assert count(sink, "layout") == 0
+        await sink.write([metrics(Table(ports(), START, [[1, 2]]))])
+        assert sink.query.count_tables() == 1
+
+
+async def test_of_a_time_that_comes_with_other_values_the_first_count_compacted_or_not(tmp_path):
+    clock = VirtualClock(START)
+    async with store(tmp_path, clock) as sink:
+        await sink.write([metrics(Table(ports(), START, [[1, 2]]))])
+        clock.advance(4 * 3600)
+        await sink.maintain()
+        await sink.write([metrics(Table(ports(), START, [[9, 9]]), received=clock.now())])
+        assert drawn(sink, "ifHCInOctets", {"ifName": "a"}) == [(START, 1)]
+        clock.advance(4 * 3600)
+        await sink.maintain()
+        assert drawn(sink, "ifHCInOctets", {"ifName": "a"}) == [(START, 1)]
+
+
+async def test_journal_rows_that_cannot_be_read_hold_up_no_other_layout(tmp_path, caplog):
+    clock = VirtualClock(START)
+    async with store(tmp_path, clock) as sink:
+        tables = [Table(ports(device=name), START, [[1, 2]]) for name in ("sw1", "sw2")]
+        await sink.write([metrics(*tables)])
+        sink._metrics_file._connection.execute("UPDATE journal SET body = x'c1' WHERE layout = 1")
+        clock.advance(4 * 3600)
+        await sink.maintain()
+        assert (count(sink, "journal"), count(sink, "chunk")) == (1, 1)
+        assert "cannot be compacted" in caplog.text
+        assert drawn(sink, "ifHCInOctets", {"ifName": "a", "device": "sw1"}) == []
+
+
 async def test_a_damaged_chunk_is_a_hole_and_does_not_stop_compaction(tmp_path, caplog):
     clock = VirtualClock(START)
     async with store(tmp_path, clock) as sink:

@@ -53,8 +53,23 @@ _columns = msgspec.msgpack.Decoder(list[WireColumn])
 
 
 def unpack_columns(body: bytes) -> list[WireColumn]:
-    """A journal row's columns as the wire packs them."""
-    return _columns.decode(body)
+    """A journal row's columns as the wire packs them; `Permanent` where the row is damaged."""
+    try:
+        return _columns.decode(body)
+    except msgspec.DecodeError as error:
+        raise Permanent(f"a damaged table: {error}") from error
+
+
+def _wrong(table: Table) -> str:
+    """Why a table cannot be stored; "" where it can."""
+    if abs(table.time) > MAX_TIME:
+        return f"time {table.time} is no moment in Unix milliseconds"
+    if table.ended:
+        return ""
+    height = table.layout.height
+    if len(table.columns) != len(table.layout.fields) or any(len(column) != height for column in table.columns):
+        return f"table {table.layout.name}: its columns do not fit its layout"
+    return ""
 
 
 class MetricsWriter:
@@ -73,8 +88,8 @@ class MetricsWriter:
         try:
             with transaction(self._connection):
                 for index, (batch, table) in enumerate((each, table) for each in batches for table in each.tables):
-                    if abs(table.time) > MAX_TIME:
-                        rejected.append(Rejection(index, f"time {table.time} is no moment in Unix milliseconds"))
+                    if wrong := _wrong(table):
+                        rejected.append(Rejection(index, wrong))
                     elif table.layout.height:
                         stored += self._append(str(batch.agent), table, batch.received)
         except BaseException:

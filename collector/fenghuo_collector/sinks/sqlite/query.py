@@ -16,6 +16,7 @@ from functools import lru_cache
 from fenghuo.errors import Permanent
 from fenghuo.model import AgentId, Event, Layout, Site, Value
 from fenghuo.wire.body import decode_layout
+from fenghuo.wire.columns import WireColumn
 from fenghuo_collector.sinks.sqlite.config import SqliteConfig
 from fenghuo_collector.sinks.sqlite.database import Readers
 from fenghuo_collector.sinks.sqlite.encode import Matrix, decode_chunk, matrix
@@ -218,8 +219,16 @@ def _parts(
     rows = connection.execute(
         "SELECT time, body FROM journal WHERE layout = ? AND time BETWEEN ? AND ? ORDER BY time", (layout, start, end)
     ).fetchall()
-    if rows:
-        yield [row[0] for row in rows], matrix([unpack_columns(row[1])[field] for row in rows], height)
+    columns: list[WireColumn] = []
+    times: list[int] = []
+    for time, body in rows:
+        try:
+            columns.append(unpack_columns(body)[field])
+            times.append(time)
+        except Permanent as error:
+            log.error("layout %s has a hole: %s", layout, error)  # noqa: TRY400 — the text says it all
+    if times:
+        yield times, matrix(columns, height)
 
 
 def _ends(connection: sqlite3.Connection, layout: int, start: int, end: int) -> list[int]:

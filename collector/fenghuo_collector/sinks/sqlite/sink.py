@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import sqlite3
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from typing import Any
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from fenghuo.clock import Clock
-from fenghuo.errors import FenghuoError, PartialWrite, Rejection, Retryable
+from fenghuo.errors import FenghuoError, PartialWrite, Permanent, Rejection, Retryable
 from fenghuo.wire import Stream
 from fenghuo_collector.sinks.base import Batch
 from fenghuo_collector.sinks.sqlite import events, metrics
@@ -128,6 +129,10 @@ class SqliteSink:
             except FenghuoError as error:
                 self._metrics.failures.inc()
                 log.warning("the store was not looked after this time: %s", error)
+            except Exception:
+                # Compaction has to go on, or the journal would grow for ever.
+                self._metrics.failures.inc()
+                log.exception("the store was not looked after this time")
 
     async def maintain(self) -> None:
         """One round: compact what is due, delete what is too old. Called in the background; tests call it."""
@@ -149,7 +154,7 @@ class SqliteSink:
 
         def pack(groups: Sequence[metrics.Group]) -> list[metrics.Packed]:
             with self._readers.borrow() as connection:
-                return [packed for group in groups if (packed := metrics.compact(connection, group))]
+                return [packed for group in groups if (packed := self._pack(connection, group))]
 
         groups, waiting = await asyncio.to_thread(find)
         self._metrics.waiting.set(waiting)
@@ -158,6 +163,15 @@ class SqliteSink:
             await self._metrics_file.run(lambda packed=packed: writer.put(packed, now))
             self._metrics.chunks.inc(len(packed))
             self._metrics.chunk_bytes.inc(sum(len(each.body) for each in packed))
+
+    def _pack(self, connection: sqlite3.Connection, group: metrics.Group) -> metrics.Packed | None:
+        """The group's chunk. One that cannot be made stays in the journal and holds up no other."""
+        try:
+            return metrics.compact(connection, group)
+        except (ValueError, IndexError, TypeError, Permanent):
+            self._metrics.failures.inc()
+            log.exception("layout %s cannot be compacted from %s on", group.layout, group.start)
+            return None
 
     async def _expire(self) -> None:
         tables, documents = self._writers()
