@@ -12,6 +12,7 @@ from fenghuo.cli.output import JsonOption, print_error, print_json, problem_json
 from fenghuo.errors import Located, Place, Problem
 from fenghuo.packs import packs_path
 from fenghuo.rules.load import read_rules
+from fenghuo.rules.reference import rule_reference
 from fenghuo.rules.rule import RuleSet
 from fenghuo.rules.schema import rule_schema
 from fenghuo.rules.testing import Outcome, run_tests
@@ -72,6 +73,12 @@ def run_rule_tests(paths: Paths = None, as_json: JsonOption = False) -> None:
 def print_schema() -> None:
     """Print the JSON Schema (2020-12) of rule files, for editors."""
     print_json(rule_schema())
+
+
+@app.command("reference")
+def print_reference() -> None:
+    """Print all keys of rule files as Markdown."""
+    sys.stdout.write(rule_reference())
 
 
 def _read(paths: list[Path] | None) -> tuple[RuleSet, list[Problem]]:

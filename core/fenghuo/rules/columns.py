@@ -31,9 +31,12 @@ Column = Sequence[Any]
 
 
 class Frame:
-    """One table while it is judged: its columns, its rates (made when first asked for) and the rule's variables."""
+    """One table while it is judged: its columns, its rates (made when first asked for) and the rule's variables.
 
-    __slots__ = ("_value", "columns", "data", "elapsed", "height", "previous", "rate")
+    `levels`: the truth of the rule's levels, in their order, once one was asked for; None for one without a condition.
+    """
+
+    __slots__ = ("_value", "columns", "data", "elapsed", "height", "levels", "previous", "rate")
 
     def __init__(self, columns: Sequence[Sequence[Value]], height: int, rate: Callable[[str], Column]) -> None:
         self.columns = columns
@@ -41,6 +44,7 @@ class Frame:
         self.rate = rate
         self.data: Evaluate = _nothing
         self._value: Column | None = None
+        self.levels: list[Column | None] | None = None
         self.previous: Column = ()
         self.elapsed: Column = ()
 
@@ -48,6 +52,7 @@ class Frame:
         """Begin with another rule, whose data is `data`."""
         self.data = data
         self._value = None
+        self.levels = None
 
     @property
     def value(self) -> Column:

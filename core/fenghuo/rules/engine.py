@@ -222,9 +222,11 @@ class Engine:
 
     def _level(self, watch: Watch, frame: Frame, row: int) -> Level:
         """The highest level whose condition is true; the lowest one where none is."""
+        if frame.levels is None:
+            frame.levels = [condition(frame) if condition else None for _, condition in watch.levels]
         found = watch.levels[0][0]
-        for level, condition in watch.levels:
-            if condition is None or condition(frame)[row]:
+        for (level, _), truths in zip(watch.levels, frame.levels, strict=True):
+            if truths is None or truths[row]:
                 found = level
         return found
 

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from fenghuo.model import Table
+from fenghuo.model import Layout, Table
+from fenghuo.wire.body import decode_layout, decode_tables, encode_tables
 
 SW1 = {"device": "sw1"}
 PORTS = {"ifName": ["a", "b"]}
@@ -265,6 +266,29 @@ def test_a_silent_series_is_forgotten_in_the_end_and_does_not_come_back(make_rul
     for second in range(0, 20_000, 100):
         on.advance(second)
     assert on.steps == [(60, "firing"), (3600, "resolved")]
+
+
+def test_tables_that_came_over_the_wire_are_judged_as_they_were(make_rule, run):
+    rules = [
+        make_rule(name="t", data="x / y", condition="value > 1", level={"low": "value > 1", "high": "value > 2"}),
+        make_rule(name="r", kind="rate", data="n", condition="value > 1"),
+        make_rule(name="c", kind="change", data="x", condition="value > previous"),
+        make_rule(name="a", kind="absence", data="y", hold="1m"),
+    ]
+    layout = Layout("test", SW1, PORTS, ("x", "y", "n"), {"n": 64})
+    there, here = run(*rules), run(*rules)
+    cache = {}
+    for number, columns in enumerate(
+        [[[1, 5], [1, 2], [0, 0]], [[3, 3], [1, None], [0, 600]], [[3, 3], [1, None], [1, 2]], [[1, 1]] * 3]
+    ):
+        table = Table(layout, there.clock.now() + number * 60_000, columns)
+        there.table(table)
+        (decoded,) = decode_tables(encode_tables([table]), lambda raw: cache.setdefault(raw, decode_layout(raw)))
+        here.table(decoded)
+    there.advance(600)
+    here.advance(600)
+    assert here.alerts == there.alerts
+    assert {alert.rule_name for alert in here.alerts} == {"t", "r", "c", "a"}
 
 
 # Restarts
