@@ -4,6 +4,7 @@ from fenghuo_collector.ingest.agents import AgentState, StreamView
 from fenghuo_collector.ingest.config import BrokerConfig, IngestConfig
 from fenghuo_collector.ingest.deadletters import DeadLetter, DeadLetters, RecentDeadLetters, SqliteDeadLetters
 from fenghuo_collector.ingest.ingest import Ingest
+from fenghuo_collector.ingest.worker import SinkState
 
 __all__ = [
     "AgentState",
@@ -13,6 +14,7 @@ __all__ = [
     "Ingest",
     "IngestConfig",
     "RecentDeadLetters",
+    "SinkState",
     "SqliteDeadLetters",
     "StreamView",
 ]

@@ -33,6 +33,7 @@ from fenghuo_collector.ingest.metrics import DeliveryMetrics, IngestMetrics
 from fenghuo_collector.ingest.ratelimit import RateLimit
 from fenghuo_collector.ingest.state import MemoryStateStore, SqliteStateStore, StateStore, StreamState
 from fenghuo_collector.ingest.subscriber import Subscriber
+from fenghuo_collector.ingest.worker import SinkState
 from fenghuo_collector.sinks.base import Sink
 
 _log = logging.getLogger(__name__)
@@ -118,6 +119,10 @@ class Ingest:
     def agents(self) -> list[AgentState]:
         """Every agent known, by name."""
         return self._agents.states()
+
+    def sinks(self) -> list[SinkState]:
+        """How each sink fares."""
+        return self._delivery.sinks()
 
     @property
     def pending(self) -> int:

@@ -22,7 +22,7 @@ from fenghuo_collector.ingest.metrics import IngestMetrics
 
 _log = logging.getLogger(__name__)
 _quiet = logging.getLogger(f"{__name__}.mqtt")
-_BURST = 64
+_BURST = 16
 """Messages read in a row before others get their turn."""
 _UNSUPPORTED_VERSION = 0x84
 _REFUSED = 0x80

@@ -303,6 +303,28 @@ async def test_when_batches_come_one_by_one_they_linger_for_others_but_alerts_do
     assert sink.sequences == [3, 1, 2]
 
 
+async def test_when_all_items_of_a_batch_were_rejected_there_is_nothing_to_store():
+    sink = MemorySink()
+    async with Bench(sink).running() as bench:
+        bench.offer(1, events=0)
+        assert bench.committed == [1]
+    assert sink.writes == []
+
+
+async def test_when_delivery_ends_it_waits_for_what_is_being_written_but_not_for_a_sink_that_fails():
+    slow, dead = MemorySink("slow"), MemorySink("dead")
+    dead.plan = [Retryable("away")] * 1000
+    slow.gate.clear()
+    async with Bench(slow, dead, linger=5).running() as bench:
+        bench.offer(1)
+        asyncio.get_running_loop().call_later(0.1, slow.gate.set)
+        await asyncio.wait_for(bench.delivery.drain(), 2)
+        assert slow.sequences == [1]
+        states = {state.name: state for state in bench.delivery.sinks()}
+    assert (states["dead"].failing, states["dead"].last_error) == (True, "away")
+    assert (states["slow"].failing, states["slow"].waiting_bytes) == (False, 0)
+
+
 @pytest.mark.parametrize("names", [("a", "a")])
 def test_when_two_sinks_have_one_name_it_is_an_error(names):
     with pytest.raises(ValueError, match="same name"):
