@@ -31,7 +31,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
 }
 """Subcommand → where it is (`module:attribute`) and what it does, for help without importing it."""
 
-_EXTRAS = {"agent": "agent", "collector": "collector", "demo": "all"}
+_EXTRAS = {"agent": "agent", "collector": "collector", "demo": "all", "config": "all"}
 _OWN = ("fenghuo", "fenghuo_agent", "fenghuo_collector")
 
 

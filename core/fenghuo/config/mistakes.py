@@ -45,6 +45,18 @@ _EXPECTED = {
     "none_required": "nothing",
     "path_type": "a file name",
 }
+_BOUNDS = {
+    "greater_than": "must be greater than {gt}",
+    "greater_than_equal": "must be at least {ge}",
+    "less_than": "must be less than {lt}",
+    "less_than_equal": "must be at most {le}",
+    "multiple_of": "must be a multiple of {multiple_of}",
+    "too_short": "must have at least {min_length} entries, not {actual_length}",
+    "too_long": "must have at most {max_length} entries, not {actual_length}",
+    "string_too_short": "must have at least {min_length} characters",
+    "string_too_long": "must have at most {max_length} characters",
+    "string_pattern_mismatch": "must match the pattern {pattern}",
+}
 _MEMBER = re.compile(r"(\w+)\]*$")
 """The class in pydantic's name of a union's member: `User`, `function-before[note(), User]`."""
 _CHOICE = {"literal_error", "enum"}
@@ -211,6 +223,8 @@ def _words(found: _Found, seen: Seen) -> tuple[str, str]:
         )
     if kind in ("value_error", "assertion_error"):
         return str(context.get("error", error["msg"])).replace("\n", " "), ""
+    if kind in _BOUNDS:
+        return _BOUNDS[kind].format_map(context), ""
     found_nothing = found.tree.children is None and found.tree.value is None
     message = f"expected {found.expected}" if found.expected else error["msg"].replace("Input should be", "expected")
     if found_nothing:

@@ -45,6 +45,13 @@ def started(tmp_path):
         process.communicate()
 
 
+def rest(process: subprocess.Popen[str]) -> tuple[str, str]:
+    """What a process still says, until it ends."""
+    output, errors = process.stdout.read(), process.stderr.read()
+    process.wait(30)
+    return output, errors
+
+
 GRACEFUL = """
 async def part():
     ready()
@@ -62,7 +69,7 @@ run(part)
 def test_the_first_signal_cancels_and_the_part_leaves_in_good_order(started, number, status):
     process = started(GRACEFUL)
     process.send_signal(number)
-    output, errors = process.communicate(timeout=30)
+    output, errors = rest(process)
     assert (output, errors, process.returncode) == ("left in good order\n", "", status)
 
 
@@ -80,7 +87,7 @@ def test_a_part_that_takes_cancelling_as_its_end_counts_as_stopped(started):
         """
     )
     process.send_signal(signal.SIGTERM)
-    output, errors = process.communicate(timeout=30)
+    output, errors = rest(process)
     assert (output, errors, process.returncode) == ("", "", 0)
 
 
@@ -115,7 +122,7 @@ def test_a_part_that_ends_gives_its_result(started):
         run(part)
         """
     )
-    output, errors = process.communicate(timeout=30)
+    output, errors = rest(process)
     assert (output, errors, process.returncode) == ("result uvloop\n", "", 0)
 
 
@@ -129,6 +136,6 @@ def test_a_part_that_fails_raises(started):
         run(part)
         """
     )
-    _, errors = process.communicate(timeout=30)
+    _, errors = rest(process)
     assert "ZeroDivisionError" in errors
     assert process.returncode == 1

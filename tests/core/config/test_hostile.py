@@ -201,7 +201,7 @@ trees = st.recursive(
 
 
 @given(st.dictionaries(keys, trees, max_size=8))
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_well_formed_yaml_of_the_wrong_shape_never_gives_anything_else(tree):
     result = outcome(yaml.safe_dump(tree, allow_unicode=True).encode(errors="surrogatepass"))
     if isinstance(result, Located):

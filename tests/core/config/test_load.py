@@ -55,7 +55,7 @@ name:
     ) == [
         "1:1: 'site' is missing",
         "1:1: unknown key 'sitee' (did you mean 'site'? " + ALLOWED + ")",
-        "2:7: port: expected less than or equal to 65535",
+        "2:7: port: must be at most 65535",
         "3:10: enabled: expected true or false",
         "5:3: inputs: unknown key 'snmpp' (did you mean 'snmp'? allowed: sensors, snmp)",
         "7:15: inputs.snmp.interval: expected a duration such as 500ms, 30s, 5m, 1h30m or 7d",
@@ -191,6 +191,25 @@ def test_a_union_of_simple_types_names_them_all():
     assert problems_of("site: x\ninterfaces: [{a: b}]") == ["2:14: interfaces[0]: expected text"]
 
 
+def test_bounds_are_told_in_plain_words():
+    class Bounded(Section):
+        a: int = Field(1, gt=0, description="A.")
+        b: float = Field(1, lt=5, description="B.")
+        c: list[int] = Field([1], min_length=1, max_length=2, description="C.")
+        d: str = Field("xx", min_length=2, max_length=3, description="D.")
+        e: dict[str, int] = Field({"a": 1}, min_length=1, description="E.")
+
+    with pytest.raises(Located) as caught:
+        parse(b"a: 0\nb: 5\nc: []\nd: x\ne: {}", Bounded, env={}, file="f", folder=Path())
+    assert [problem.message for problem in caught.value.problems] == [
+        "a: must be greater than 0",
+        "b: must be less than 5.0",
+        "c: must have at least 1 entries, not 0",
+        "d: must have at least 2 characters",
+        "e: must have at least 1 entries, not 0",
+    ]
+
+
 def test_an_unknown_kind_of_a_tagged_union_names_the_known_ones():
     assert problems_of(
         "site: x\ninputs:\n  sensors:\n    - {kind: brokr, url: x}\n    - {url: x}\n    - {kind: broker}"
@@ -318,7 +337,7 @@ def test_a_section_given_in_short_form_has_its_errors_at_the_short_form():
 
     with pytest.raises(Located) as caught:
         parse(b"collector: http://x", File, env={}, file="f", folder=Path())
-    assert str(caught.value) == "f:1:12: collector: String should match pattern '^mqtts?://'"
+    assert str(caught.value) == "f:1:12: collector: must match the pattern ^mqtts?://"
 
 
 def test_hints_are_given_where_a_section_rewrites_what_it_was_given():
