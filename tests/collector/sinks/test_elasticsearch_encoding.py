@@ -65,11 +65,10 @@ def test_each_event_becomes_two_lines_with_its_own_id():
     assert json.loads(items[1].lines.split(b"\n")[1])["@timestamp"] == "t"
 
 
-@pytest.mark.parametrize("document", [{"x": object()}, {"x": {b"y": 1}}, {"x": "\ud800"}])
+@pytest.mark.parametrize("document", [{"x": object()}, {"x": "\ud800"}])
 def test_what_json_cannot_hold_is_told_and_still_makes_a_dead_letter(document):
     (item,) = encode([Batch(AGENT, Stream.EVENTS, 1, AT, events=[event(**document)])], StreamNames("ns", 100))
-    if not item.problem:
-        pytest.skip("JSON can hold it after all")
+    assert item.problem
     letter = json.loads(dead_letter(item, item.problem, "s", 1000).split(b"\n")[1])
     assert letter["error"]["type"] == "no_json"
     assert letter["event"]["original"]

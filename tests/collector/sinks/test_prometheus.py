@@ -21,6 +21,7 @@ from fenghuo.model import AgentId, Layout, Site, Table, single
 from fenghuo.wire import Stream
 from fenghuo_collector.sinks.base import Batch
 from fenghuo_collector.sinks.prometheus import PrometheusConfig, PrometheusSink
+from fenghuo_collector.sinks.prometheus.sink import Refusals
 from fenghuo_collector.sinks.tls import Tls
 from servers.elasticsearch import PASSWORD, PASSWORD_HASH, make_certificate
 from servers.prometheus import PrometheusServer, prometheus
@@ -208,6 +209,15 @@ async def test_when_a_certificate_file_is_missing_it_says_which(tmp_path):
     with pytest.raises(Permanent, match=r"none\.pem"):
         async with started(missing):
             pass
+
+
+async def test_samples_of_one_series_are_put_in_order_of_time_whatever_order_batches_came_in():
+    layout, at = interface("sw-order"), now()
+    tables = [Table(layout, at - age, [[1, 1], [1, 1]]) for age in (3000, 1000, 2000, 4000)]
+    sink = PrometheusSink(PrometheusConfig(), clock=SystemClock(), registry=CollectorRegistry())
+    (group,) = sink._groups([batch(*tables[:2]), batch(*tables[2:], stream=Stream.BACKFILL)], Refusals())
+    assert [table.time for table in group.tables] == [at - 4000, at - 3000, at - 2000, at - 1000]
+    assert [tables[index] for index in group.indices] == list(group.tables)
 
 
 Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]

@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import chain, repeat
+from itertools import chain, compress
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -168,35 +168,41 @@ def encode_block(block: Block) -> tuple[list[bytes], int]:
     samples["time"] = np.frombuffer(times, "V7")
     pieces: list[bytes] = []
     for index, name in enumerate(block.group.labels.names[slice(*block.fields)]):
-        gaps = None if absent is None or not absent[index].any() else absent[index]
-        if gaps is None:
-            pieces += _full_field(block, name, samples[index])
+        if absent is None or not absent[index].any():
+            pieces += _full_rows(block, name, samples[index], None)
         else:
-            pieces += _sparse_field(block, name, samples[index], gaps)
+            gaps = absent[index]
+            pieces += _full_rows(block, name, samples[index], ~gaps.any(axis=1))
+            pieces += _partial_rows(block, name, samples[index], gaps)
     return pieces, values.size - (int(absent.sum()) if absent is not None else 0)
 
 
-def _full_field(block: Block, name: bytes, samples: npt.NDArray[np.void]) -> Iterable[bytes]:
-    """The series of one field, where every row has a sample of every table."""
+def _full_rows(
+    block: Block, name: bytes, samples: npt.NDArray[np.void], chosen: npt.NDArray[np.bool_] | None
+) -> Iterable[bytes]:
+    """The series of those rows of one field that have a sample of every table; None: of all rows."""
     labels, span = block.group.labels, slice(*block.rows)
-    rows, tables = samples.shape
-    width = tables * _SAMPLE.itemsize
-    records: list[bytes] = samples.reshape(-1).view(f"V{width}").tolist()
-    heads = labels.heads(len(name) + width)[span]
-    if labels.plain:
-        return chain.from_iterable(zip(heads, repeat(name, rows), labels.after[span], records, strict=True))
-    before = labels.before[span]
-    return chain.from_iterable(zip(heads, before, repeat(name, rows), labels.after[span], records, strict=True))
+    width = samples.shape[1] * _SAMPLE.itemsize
+    parts: list[list[bytes]] = [labels.heads(len(name) + width)[span], labels.after[span]]
+    if not labels.plain:
+        parts.insert(1, labels.before[span])
+    if chosen is not None:
+        flags = chosen.tolist()
+        parts = [list(compress(part, flags)) for part in parts]
+        samples = samples[chosen]
+    parts.insert(len(parts) - 1, [name] * len(samples))
+    if len(samples):
+        parts.append(samples.reshape(-1).view(f"V{width}").tolist())
+    return chain.from_iterable(zip(*parts, strict=True))
 
 
-def _sparse_field(
+def _partial_rows(
     block: Block, name: bytes, samples: npt.NDArray[np.void], absent: npt.NDArray[np.bool_]
 ) -> Iterator[bytes]:
-    """As `_full_field`, leaving out absent samples and series that have no other."""
+    """The series of those rows of one field that have samples of some tables and lack others."""
     labels = block.group.labels
-    records = samples.view(f"V{_SAMPLE.itemsize}").tolist()
-    for row in np.flatnonzero(~absent.all(axis=1)).tolist():
-        present = [record for record, gap in zip(records[row], absent[row].tolist(), strict=True) if not gap]
+    for row in np.flatnonzero(absent.any(axis=1) & ~absent.all(axis=1)).tolist():
+        present: list[bytes] = samples[row][~absent[row]].view(f"V{_SAMPLE.itemsize}").tolist()
         place = block.rows[0] + row
         length = labels.lengths[place] + len(name) + len(present) * _SAMPLE.itemsize
         yield from (_series_head(length), labels.before[place], name, labels.after[place], *present)
