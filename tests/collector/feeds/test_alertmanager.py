@@ -75,7 +75,7 @@ async def test_a_feed_whose_alertmanager_was_down_catches_up(tmp_path):
         await until(lambda: (registry.get_sample_value("fenghuo_collector_feed_failures_total", failures) or 0) > 2)
         with alertmanager(tmp_path / "am", port) as server:
             await until(lambda: {alert["labels"]["device"] for alert in server.alerts()} == {"t1", "t3"})
-            assert steps.states.place("alertmanager") == 4
+            await until(lambda: steps.states.place("alertmanager") == 4)
             assert steps.states.dead("alertmanager") == []
 
 
