@@ -8,6 +8,7 @@ import ssl
 from typing import Any, Self
 
 import aiomqtt
+from aiomqtt.exceptions import MqttConnectError
 from paho.mqtt.client import Client as PahoClient
 from paho.mqtt.client import ConnectFlags
 from paho.mqtt.enums import MQTTErrorCode
@@ -22,11 +23,6 @@ FAILURE = 0x80
 UNSUPPORTED_VERSION = 0x84
 MAX_INFLIGHT = 16
 """Messages given to the broker and not confirmed; every broker's receive maximum is at least this by default."""
-
-
-def speaks_no_five(error: Exception) -> bool:
-    """Whether a broker refused the connection for its version of MQTT (reason 0x84; section 3.2.2.2)."""
-    return isinstance(error, aiomqtt.MqttCodeError) and getattr(error.rc, "value", error.rc) == UNSUPPORTED_VERSION
 
 
 class BrokerClient(aiomqtt.Client):
@@ -102,6 +98,27 @@ class BrokerClient(aiomqtt.Client):
             super()._on_publish(client, userdata, mid, reason_code, properties)
         elif not confirmation.done():
             confirmation.set_result(reason_code.value)
+
+
+async def speaks_five(config: TransportConfig) -> bool:
+    """Whether the broker takes MQTT 5, asked by a bare connection: no will, no name, which brokers of 3.1.1 may misread.
+
+    Any answer but "unsupported protocol version" (reason 0x84; section 3.2.2.2) is one of MQTT 5.
+    Raises `MqttError` where there is no answer, `Permanent` where the TLS files cannot be used.
+    """
+    client = aiomqtt.Client(
+        config.host,
+        config.port,
+        protocol=aiomqtt.ProtocolVersion.V5,
+        clean_start=True,
+        timeout=config.connect_timeout,
+        tls_context=tls_context(config) if config.tls else None,
+    )
+    try:
+        async with client:
+            return True
+    except MqttConnectError as error:
+        return getattr(error.rc, "value", error.rc) != UNSUPPORTED_VERSION
 
 
 class _Context(ssl.SSLContext):

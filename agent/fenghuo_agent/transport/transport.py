@@ -16,7 +16,7 @@ from fenghuo.errors import Permanent, Retryable
 from fenghuo.model import AgentId
 from fenghuo.wire.topic import DATA_STREAMS
 from fenghuo_agent.spool import Spool
-from fenghuo_agent.transport.client import speaks_no_five
+from fenghuo_agent.transport.client import speaks_five
 from fenghuo_agent.transport.config import TransportConfig
 from fenghuo_agent.transport.delivery import Delivery
 from fenghuo_agent.transport.metrics import TransportMetrics
@@ -53,7 +53,7 @@ class Transport:
         self._delivery = Delivery(config, spool, clock, self._metrics)
         self._session: Session | None = None
         self._failures = 0
-        self._five = config.version != "3.1.1"
+        self._five = None if config.version == "auto" else config.version == "5"
         spool.listen(self._wake)
         for stream in DATA_STREAMS:
             window = self._delivery.windows[stream]
@@ -79,29 +79,34 @@ class Transport:
         started = self._clock.monotonic()
         error: Exception = Retryable("the session ended")
         try:
-            self._session = Session(self._parts())
+            five = await self._speaks_five()
+            self._session = Session(self._parts(five))
             await self._session.run()
         except* (aiomqtt.MqttError, Permanent, OSError, ValueError) as group:
             error = _first(group)
         finally:
             established = self.connected
             self._session = None
-        if self._config.version == "auto" and self._five and speaks_no_five(error):
-            _log.info("the broker %s speaks no MQTT 5: going on with 3.1.1", self._config.url)
-            self._five = False
-            return 0.0
         self._metrics.failures.inc()
+        if not established and self._config.version == "auto":
+            self._five = None
         healthy = established and self._clock.monotonic() - started > self._config.keepalive
         self._failures = 1 if healthy else self._failures + 1
         pause = self._pause()
         _report(error, established=established, pause=pause, url=self._config.url)
         return pause
 
+    async def _speaks_five(self) -> bool:
+        if self._five is None:
+            self._five = await speaks_five(self._config)
+            _log.info("the broker %s is spoken to by MQTT %s", self._config.url, "5" if self._five else "3.1.1")
+        return self._five
+
     def _pause(self) -> float:
         doubled = self._config.reconnect_first * 2.0 ** min(self._failures - 1, 32)
         return min(doubled, self._config.reconnect_longest) * self._random.uniform(0.5, 1.0)
 
-    def _parts(self) -> Parts:
+    def _parts(self, five: bool) -> Parts:
         return Parts(
             self._config,
             self._agent,
@@ -111,7 +116,7 @@ class Transport:
             self._delivery,
             self._metrics,
             self._status,
-            self._five,
+            five,
         )
 
     def _status(self, online: bool) -> bytes:

@@ -178,6 +178,13 @@ async def test_a_broker_that_speaks_no_mqtt_5_is_asked_again_by_3_1_1_at_once(be
     assert [said[said.index(b"MQTT") + 4] for said in old.said] == [5, 4]
 
 
+async def test_a_broker_that_speaks_mqtt_5_is_found_to(bench, tools):
+    transport = bench.transport(version="auto")
+    async with tools.running(transport.run()):
+        await bench.put(Stream.EVENTS, 1)
+        await tools.until(lambda: bench.metric("unheard_total"), "what only MQTT 5 tells")
+
+
 async def test_it_also_speaks_mqtt_3_1_1_and_gives_its_password(bench, tools):
     collector = tools.Collector(bench.port)
     async with bench.delivering(collector, version="3.1.1", username="gw1", password="secret"):
