@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic import BeforeValidator, ConfigDict, Field, GetJsonSchemaHandler, StringConstraints
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 
 from fenghuo.config import Duration, Section
 from fenghuo.model import Level
@@ -17,6 +19,14 @@ def _as_list(value: Any) -> Any:
     return [value] if isinstance(value, str | int | float) and not isinstance(value, bool) else value
 
 
+class _OneOrMany:
+    """Says in the JSON Schema what `_as_list` does: one item may stand for a list of one."""
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        many = handler(schema)
+        return {"anyOf": [many["items"], many]}
+
+
 Line = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\r\n]+$")]
 Text = Annotated[str, StringConstraints(max_length=8_000)]
 Expression = Annotated[str, StringConstraints(min_length=1, max_length=1_000)]
@@ -24,7 +34,7 @@ Label = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,199}
 RuleName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+([.-][a-z0-9]+)*$", max_length=100)]
 RuleId = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")]
 Pattern = Annotated[str, StringConstraints(max_length=256)]
-Patterns = Annotated[list[Pattern], BeforeValidator(_as_list), Field(min_length=1, max_length=1_000)]
+Patterns = Annotated[list[Pattern], BeforeValidator(_as_list), Field(min_length=1, max_length=1_000), _OneOrMany()]
 Matches = Annotated[dict[Label, Patterns], Field(max_length=32)]
 Rarely = Annotated[int, Field(ge=2, le=1_000)]
 
@@ -57,11 +67,11 @@ class Flap(Section):
 class Suppression(Section):
     """Which rules hold this one back."""
 
-    rules: Annotated[list[RuleName], BeforeValidator(_as_list)] = Field(
+    rules: Annotated[list[RuleName], BeforeValidator(_as_list), _OneOrMany()] = Field(
         description="Names of rules: while one of them is pending or fires for the same labels, this one waits.",
         min_length=1,
     )
-    by: Annotated[list[Label], BeforeValidator(_as_list)] = Field(
+    by: Annotated[list[Label], BeforeValidator(_as_list), _OneOrMany()] = Field(
         default=["device"], description="The labels that must be the same.", min_length=1, max_length=8
     )
 
@@ -88,7 +98,7 @@ class Expected(Section):
     rule: RuleName | None = Field(default=None, description="The name of the rule; this one where it is not said.")
 
 
-Moments = Annotated[list[Duration], BeforeValidator(_as_list), Field(min_length=1, max_length=10_000)]
+Moments = Annotated[list[Duration], BeforeValidator(_as_list), Field(min_length=1, max_length=10_000), _OneOrMany()]
 
 
 class Growth(Section):

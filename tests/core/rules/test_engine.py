@@ -40,6 +40,13 @@ def test_a_group_of_several_rows_is_on_while_one_of_them_is(make_rule, run):
     assert on.steps == [(0, "firing"), (30, "resolved")]
 
 
+def test_a_hold_time_bridges_no_silence_longer_than_a_reading_speaks_for(make_rule, run):
+    on = run(make_rule(data="x", condition="value > 1", hold="30s", clear="value < 1 for 30s", stale="20s"))
+    for second, x in [(0, 2), (25, 2), (45, 2), (56, 2), (60, 0), (85, 0), (100, 0), (115, 0)]:
+        on.read(second, SW1, x=x)
+    assert on.steps == [(55, "firing"), (115, "resolved")]
+
+
 def test_an_absent_value_leaves_things_as_they_are(make_rule, run):
     on = run(make_rule(data="x", condition="value > 1", hold="20s"))
     for second, x in [(0, 2), (10, None), (20, 2), (30, None), (40, 0)]:

@@ -1,9 +1,14 @@
 from __future__ import annotations
 
+from pathlib import Path
+
+import jsonschema
 import pytest
+import yaml
 
 from fenghuo.packs import packs_path
 from fenghuo.rules import load_rules
+from fenghuo.rules.schema import rule_schema
 from fenghuo.rules.testing import run_tests
 
 PACK = load_rules([packs_path()], require_tests=True)
@@ -51,3 +56,11 @@ def test_the_packs_stand_where_the_issue_wants_them():
         "environment.server-room-humidity",
         "power.sensor-battery-low",
     } <= names
+
+
+@pytest.mark.parametrize("rule", PACK.rules, ids=lambda rule: rule.name)
+def test_editors_find_no_fault_with_a_shipped_rule(rule):
+    validator = jsonschema.Draft202012Validator(rule_schema())
+    documents = {document["name"]: document for document in yaml.safe_load_all(Path(rule.place.file).read_text())}
+    validator.validate(documents[rule.name])
+    assert not validator.is_valid({**documents[rule.name], "colour": "red"})

@@ -14,7 +14,7 @@ SETTLE = 10
 SETTINGS = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 LABELS = {"device": "sw1"}
 
-READINGS = st.lists(st.tuples(st.integers(1, 25), st.sampled_from([0, 5, 9, None])), min_size=1, max_size=25)
+READINGS = st.lists(st.tuples(st.integers(1, 45), st.sampled_from([0, 5, 9, None])), min_size=1, max_size=25)
 """Seconds since the reading before, and its value: 9 is on, 5 is between, 0 is clear."""
 
 
