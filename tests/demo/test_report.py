@@ -87,7 +87,9 @@ async def test_a_collector_that_does_not_answer_counts_nothing():
 
 def test_the_configurations_it_writes_are_valid(tmp_path: Path):
     addresses = Addresses(broker=1883, console=8600, webhook=8601)
-    agent = AgentConfig.model_validate(agent_settings(addresses, [16101, 16102], tmp_path))
+    agent = AgentConfig.model_validate(
+        agent_settings(addresses, {"core-sw1": 16101, "ups-server-room": 16102}, tmp_path)
+    )
     assert [device.target.port for device in agent.inputs.snmp.devices] == [16101, 16102]
     collector = CollectorConfig.model_validate(collector_settings(addresses, {"demo": "$argon2id$x"}, tmp_path))
     assert collector.journal.path.is_relative_to(tmp_path)

@@ -142,6 +142,13 @@ class Reader:
             raise BerError(f"tag {found:#04x} where a constructed element belongs")
         return found, Reader(self._data, start, end)
 
+    def open(self, tag: int) -> Reader:
+        """Look into the next element though it is a primitive one: a message within an OCTET STRING."""
+        found, start, end = self._bounds()
+        if found != tag:
+            raise BerError(f"tag {found:#04x} where {tag:#04x} belongs")
+        return Reader(self._data, start, end)
+
     def integer(self) -> int:
         contents = self.expect(Tag.INTEGER)
         if not 1 <= len(contents) <= 5:

@@ -102,7 +102,7 @@ class Demo:
         await self._fenghuo("collector", config)
         devices = await self._hear_devices(simulator)
         await self._wait_for(addresses.broker, "broker")
-        await self._fenghuo("agent", settings.agent_settings(addresses, devices.values(), self.folder))
+        await self._fenghuo("agent", settings.agent_settings(addresses, devices, self.folder))
         await self._wait_for(addresses.console, "console")
         return simulator, devices, password
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fenghuo.demo.simulator import COMMUNITY, HOST
+from fenghuo.demo.simulator import BY_USER, COMMUNITY, HOST, PASSWORD, USER
 
 SITE = "bj/demo/school-1"
 DISTRICT = "bj/demo"
@@ -30,8 +30,8 @@ class Addresses:
         return f"http://{HOST}:{self.console}"
 
 
-def agent_settings(addresses: Addresses, devices: Iterable[int], folder: Path) -> dict[str, Any]:
-    """The agent's configuration: the school's devices and sensors, polled faster than one would in earnest."""
+def agent_settings(addresses: Addresses, devices: Mapping[str, int], folder: Path) -> dict[str, Any]:
+    """The agent's configuration: the school's devices (by their ports) and sensors, polled faster than in earnest."""
     broker = f"mqtt://{HOST}:{addresses.broker}"
     return {
         "site": SITE,
@@ -39,8 +39,14 @@ def agent_settings(addresses: Addresses, devices: Iterable[int], folder: Path) -
         "collector": {"url": broker, "version": "3.1.1", "reconnect_first": 0.5, "reconnect_longest": 5},
         "inputs": {
             "snmp": {
-                "devices": [{"address": f"udp://{HOST}:{port}"} for port in devices],
-                "credentials": [{"community": COMMUNITY}],
+                "devices": [
+                    {"address": f"udp://{HOST}:{port}", "credential": "user" if name in BY_USER else "community"}
+                    for name, port in devices.items()
+                ],
+                "credentials": [
+                    {"name": "community", "community": COMMUNITY},
+                    {"name": "user", "user": USER, "auth": {"sha256": PASSWORD}},
+                ],
                 "interval": INTERVAL,
                 "timeout": 0.5,
                 "retries": 1,

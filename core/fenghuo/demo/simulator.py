@@ -18,12 +18,18 @@ from typing import Any
 from fenghuo.clock import Clock, SystemClock
 from fenghuo.demo import objects, sensors
 from fenghuo.demo.faults import Happening, Story
-from fenghuo.demo.plan import build
+from fenghuo.demo.plan import UPS, build
 from fenghuo.demo.school import Device, School
 from fenghuo.demo.snmp_server import Agent, serve
+from fenghuo.demo.usm import User
 
 HOST = "127.0.0.1"
 COMMUNITY = "demo"
+USER, PASSWORD = "monitor", "烽火-beacon-tower"
+"""Known to everyone who reads this: what it lets in to is simulated, and on loopback."""
+BY_USER = frozenset({UPS})
+"""Devices that speak SNMPv3."""
+ENGINE = bytes.fromhex("800186a0") + b"\x04" + b"fenghuo-demo"
 TICK = 0.5
 POLLED = 8
 """Answers after which a device counts as polled: learning its rows takes some."""
@@ -64,6 +70,11 @@ class _Served:
             transport.close()
 
 
+def _user(clock: Clock) -> User:
+    began = clock.monotonic()
+    return User(USER, PASSWORD, ENGINE, lambda: int(clock.monotonic() - began))
+
+
 async def _serve_devices(school: School, clock: Clock) -> _Served:
     """Start every device's agent on a free port."""
     served = _Served([], {}, [])
@@ -74,7 +85,11 @@ async def _serve_devices(school: School, clock: Clock) -> _Served:
 
     for device in school.devices.values():
         agent = Agent(
-            objects.view(school, device), COMMUNITY, lambda device=device: up_to_date(device), device.max_size
+            objects.view(school, device),
+            COMMUNITY,
+            lambda device=device: up_to_date(device),
+            device.max_size,
+            _user(clock) if device.name in BY_USER else None,
         )
         transport = await serve(agent, 0, HOST)
         served.agents.append(agent)

@@ -1,4 +1,7 @@
-"""Simulated SNMP agents on loopback: real PDUs, answered from a view of live state (SNMPv2c; RFC 1901, RFC 3416)."""
+"""Simulated SNMP agents on loopback: real PDUs, answered from a view of live state (RFC 3416).
+
+Messages are those of SNMPv2c (RFC 1901), or of SNMPv3 where the agent knows a user (`fenghuo.demo.usm`).
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import cast
+from typing import Protocol, cast
 
 from fenghuo.demo.ber import BerError, Oid, Reader, Tag, integer, object_identifier, read_oid, sequence, wrap
 from fenghuo.demo.mib import END_OF_VIEW, View
@@ -15,7 +18,7 @@ log = logging.getLogger(__name__)
 
 GET, GET_NEXT, RESPONSE, SET, GET_BULK = 0xA0, 0xA1, 0xA2, 0xA3, 0xA5
 NO_ERROR, TOO_BIG, NOT_WRITABLE = 0, 1, 17
-VERSION_2C = 1
+VERSION_2C, VERSION_3 = 1, 3
 MAX_VARBINDS = 1024
 OVERHEAD = 32  # what the heads around the varbinds take at most, besides the community
 _UNSET = wrap(Tag.NULL, b"")
@@ -117,15 +120,31 @@ def _bulk(view: View, request: Request, room: int) -> list[bytes]:
     return out
 
 
+class Security(Protocol):
+    """Who is let in by SNMPv3."""
+
+    def answer(self, view: View, data: bytes, max_size: int) -> bytes | None: ...
+
+
 class Agent(asyncio.DatagramProtocol):
-    """One simulated device's agent. What is no request of its community is dropped in silence, as devices do.
+    """One simulated device's agent: it lets in a community, or a user where one is given (and then no community).
+
+    What is no request of these is dropped in silence, as devices do.
 
     `before` is called ahead of every answer (it brings the device's state up to now) and says whether the device is
     alive at all. `max_size` is the largest message that the device makes.
     """
 
-    def __init__(self, view: View, community: str, before: Callable[[], bool], max_size: int = 1472) -> None:
+    def __init__(
+        self,
+        view: View,
+        community: str,
+        before: Callable[[], bool],
+        max_size: int = 1472,
+        user: Security | None = None,
+    ) -> None:
         self._view = view
+        self._user = user
         self._community = community.encode()
         self._before = before
         self._max_size = max_size
@@ -150,8 +169,13 @@ class Agent(asyncio.DatagramProtocol):
     def answer(self, data: bytes) -> bytes | None:
         """The response message to a request message; None where there is none to give. Raises BerError."""
         _, message = Reader(data).enter(Tag.SEQUENCE)
-        version, community = message.integer(), message.expect(Tag.OCTET_STRING)
-        if version != VERSION_2C or community != self._community:
+        version = message.integer()
+        if self._user is not None:
+            return self._user.answer(self._view, data, self._max_size) if version == VERSION_3 else None
+        if version != VERSION_2C:
+            return None
+        community = message.expect(Tag.OCTET_STRING)
+        if community != self._community:
             return None
         head = integer(version) + wrap(Tag.OCTET_STRING, community)
         pdu = answer_pdu(self._view, read_pdu(message), self._max_size - len(head) - 4)
