@@ -205,7 +205,7 @@ class Engine:
                 return
             labels = labels_of(table.layout, row)
             group = self._groups.add(watch.track, row_key(table.layout, row), labels, time)
-        elif time <= group.heard and not (time == group.heard and on and not group.firing and group.since is None):
+        elif time <= group.heard:
             return
         level = group.level
         if on:
