@@ -57,6 +57,8 @@ _BOUNDS = {
     "string_too_long": "must have at most {max_length} characters",
     "string_pattern_mismatch": "must match the pattern {pattern}",
 }
+_SAYING_NO_VALUE = {*_EXPECTED, *_CHOICE, *_BOUNDS, "missing", "extra_forbidden", "duration", "size"}
+"""Errors whose words are our own; any other may quote the value."""
 _MEMBER = re.compile(r"(\w+)\]*$")
 """The class in pydantic's name of a union's member: `User`, `function-before[note(), User]`."""
 _CHOICE = {"literal_error", "enum"}
@@ -196,12 +198,11 @@ def _joined(found: list[_Found]) -> list[_Found]:
 
 def _problem(found: _Found, file: str, seen: Seen, secrets: Mapping[str, str]) -> Problem:
     message, hint = _words(found, seen)
+    if found.kind not in _SAYING_NO_VALUE:
+        for name, value in (*found.tree.used.items(), *secrets.items()):
+            message = message.replace(value, f"${{{name}}}") if value else message
     if found.path:
         message = f"{found.path}: {message}"
-    for name, value in found.tree.used.items():
-        message = message.replace(value, f"${{{name}}}") if value else message
-    for name, value in secrets.items():
-        message = message.replace(value, f"${{{name}}}")
     is_of_key = bool(found.name) or found.tree.children is not None
     line, column = found.key_place if is_of_key else (found.tree.line, found.tree.column)
     return Problem(Place(file, line, column), printable(message), printable(hint))

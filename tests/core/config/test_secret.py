@@ -179,6 +179,10 @@ def test_an_error_shows_the_variable_instead_of_its_value():
     assert problem == "1:7: site: site '${KEY} x' holds a space"
 
 
+def test_a_short_variable_does_not_garble_the_words_of_an_error():
+    assert problems_of("site: x\nport: ${KEY}", KEY="e") == ["2:7: port: expected a whole number"]
+
+
 def test_secrets_do_not_reach_the_log(caplog):
     school = read(f"site: x\ntoken: {HIDDEN}")
     with caplog.at_level(logging.INFO):
