@@ -57,11 +57,11 @@ _BOUNDS = {
     "string_too_long": "must have at most {max_length} characters",
     "string_pattern_mismatch": "must match the pattern {pattern}",
 }
+_CHOICE = {"literal_error", "enum"}
 _SAYING_NO_VALUE = {*_EXPECTED, *_CHOICE, *_BOUNDS, "missing", "extra_forbidden", "duration", "size"}
 """Errors whose words are our own; any other may quote the value."""
 _MEMBER = re.compile(r"(\w+)\]*$")
 """The class in pydantic's name of a union's member: `User`, `function-before[note(), User]`."""
-_CHOICE = {"literal_error", "enum"}
 _KIND_WEIGHT = 10
 """A wrong `kind: …` says louder than anything else that a union's member is not meant."""
 
