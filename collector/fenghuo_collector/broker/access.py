@@ -20,20 +20,25 @@ _HASH = "$argon2"
 
 
 class Access:
-    """The rules. Without users everyone may do everything: the configuration allows that on loopback only."""
+    """The rules. Without users everyone may do everything: the configuration allows that on loopback only, or with TLS.
 
-    def __init__(self, users: Iterable[UserConfig] = ()) -> None:
+    `own` is the collector in this process, which alone may come in by its own door; `inside` are the addresses and
+    ports of the peers at that door, as they come and go.
+    """
+
+    def __init__(self, users: Iterable[UserConfig] = (), own: UserConfig | None = None) -> None:
         self._users = {user.name: user for user in users}
+        self._own = own
+        self.inside: set[tuple[str, int]] = set()
 
-    @property
-    def open(self) -> bool:
-        return not self._users
-
-    async def admits(self, name: str | None, password: str | None) -> bool:
-        """Whether this user may connect."""
-        if self.open:
+    async def admits(self, name: str | None, password: str | None, peer: tuple[str | None, int | None]) -> bool:
+        """Whether this user may connect from this address and port."""
+        if peer in self.inside:
+            user = self._own if self._own is not None and name == self._own.name else None
+        elif not self._users:
             return True
-        user = self._users.get(name or "")
+        else:
+            user = self._users.get(name or "")
         if user is None:
             return False
         known, given = user.password.reveal(), password or ""
@@ -43,7 +48,7 @@ class Access:
 
     def allows(self, name: str | None, topic: str) -> bool:
         """Whether this user may publish to, subscribe to or receive from a topic or filter."""
-        if self.open:
+        if not self._users or (self._own is not None and name == self._own.name):
             return True
         user = self._users.get(name or "")
         if user is None:
@@ -71,7 +76,8 @@ class Admission(BaseAuthPlugin):
         self._access: Access = self._get_config_option("access")
 
     async def authenticate(self, *, session: Session) -> bool | None:
-        return await self._access.admits(session.username, session.password)
+        peer = session.remote_address, session.remote_port
+        return await self._access.admits(session.username, session.password, peer)
 
 
 class Topics(BaseTopicPlugin):
@@ -88,5 +94,5 @@ class Topics(BaseTopicPlugin):
     async def topic_filtering(
         self, *, session: Session | None = None, topic: str | None = None, action: Action | None = None
     ) -> bool | None:
-        del action  # who may read a topic may write it: the collector believes only signed control anyway
+        del action  # an agent that writes where only collectors should (its own ack) harms itself alone
         return self._access.allows(session.username if session else None, topic or "")

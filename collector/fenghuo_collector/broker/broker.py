@@ -9,34 +9,52 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import secrets
+import ssl
+from collections.abc import Callable, Coroutine
 from typing import cast
 
 from amqtt.adapters import StreamReaderAdapter, StreamWriterAdapter  # pyright: ignore[reportMissingTypeStubs]
 from amqtt.broker import Broker  # pyright: ignore[reportMissingTypeStubs]
-from amqtt.contexts import BrokerConfig, ListenerConfig, ListenerType  # pyright: ignore[reportMissingTypeStubs]
+from amqtt.contexts import BrokerConfig as AmqttConfig  # pyright: ignore[reportMissingTypeStubs]
+from amqtt.contexts import ListenerConfig, ListenerType  # pyright: ignore[reportMissingTypeStubs]
 from amqtt.errors import AMQTTError  # pyright: ignore[reportMissingTypeStubs]
 from amqtt.session import Session  # pyright: ignore[reportMissingTypeStubs]
 
+from fenghuo.config import Secret
 from fenghuo.errors import Permanent, Retryable
 from fenghuo_collector.broker import access
 from fenghuo_collector.broker.access import Access
-from fenghuo_collector.broker.config import EmbeddedBrokerConfig, split_address
+from fenghuo_collector.broker.config import EmbeddedBrokerConfig, UserConfig, split_address
+from fenghuo_collector.ingest.config import BrokerConfig
 
 _log = logging.getLogger(__name__)
 _LISTENER = "default"
 _GRACE = 8
 """Seconds beyond a client's keepalive before it counts as gone: half of the agents' 15 s, as MQTT 3.1.2.10 has it."""
 _STOP_SECONDS = 0.7
+_READ_AHEAD = 2**18
+_Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Coroutine[None, None, None]]
 _NOISY = ("amqtt", "transitions")
+_CONNECT = 0x10
+_PROTOCOL = b"\x00\x04MQTT"
+_WRONG_VERSION = b"\x20\x02\x00\x01"
+"""CONNACK "unacceptable protocol version" (MQTT 3.1.1, 3.2.2.3), which clients of MQTT 5 understand too."""
 
 
 class _BoundedReader(StreamReaderAdapter):
-    """Reads no packet larger than `limit` bytes: a client that announces one is cut off before it is in memory."""
+    """Reads no packet larger than `limit` bytes: a client that announces one is cut off before it is in memory.
 
-    def __init__(self, reader: asyncio.StreamReader, transport: asyncio.WriteTransport, limit: int) -> None:
+    `head` is what was read of the connection already.
+    """
+
+    def __init__(
+        self, reader: asyncio.StreamReader, transport: asyncio.WriteTransport, limit: int, head: bytes
+    ) -> None:
         super().__init__(reader)
         self._transport = transport
         self._limit = limit
+        self._head = head
         self._ended = False
 
     async def read(self, n: int = -1) -> bytes:
@@ -44,7 +62,21 @@ class _BoundedReader(StreamReaderAdapter):
             _log.warning("A client sends a packet of more than %d bytes; it is cut off", self._limit)
             self._ended = True
             self._transport.abort()
-        return b"" if self._ended else await super().read(n)
+        if self._ended:
+            return b""  # what amqtt sees at the end of a connection
+        head, self._head = self._head[:n], self._head[n:]
+        return head + await super().read(n - len(head)) if len(head) < n else head
+
+
+async def _read_head(reader: asyncio.StreamReader) -> tuple[bytes, int]:
+    """The beginning of a connection, and the protocol level in it where that is a CONNECT, else 0 (MQTT 3.1.1, 3.1)."""
+    head = await reader.readexactly(2)
+    while head[-1] & 0x80 and len(head) < 5:  # the remaining length, seven bits a byte
+        head += await reader.readexactly(1)
+    if head[0] != _CONNECT or head[1] < len(_PROTOCOL) + 1:
+        return head, 0
+    head += await reader.readexactly(len(_PROTOCOL) + 1)
+    return head, head[-1] if head.endswith(_PROTOCOL, 0, -1) else 0
 
 
 class _Answers(StreamWriterAdapter):
@@ -81,10 +113,13 @@ class EmbeddedBroker:
     def __init__(self, config: EmbeddedBrokerConfig) -> None:
         self._config = config
         self._broker: _Broker | None = None
-        self._server: asyncio.Server | None = None
+        self._servers: list[asyncio.Server] = []
+        self._own = UserConfig(name="fenghuo-collector", password=Secret(secrets.token_urlsafe(32)))
+        self._access = Access(config.users, self._own)
         self._connections: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
         self.port = 0
         """Where it listens, once started."""
+        self._own_port = 0
 
     async def start(self) -> None:
         """Listen. `Retryable` where the address is taken, `Permanent` where TLS files cannot be read."""
@@ -98,22 +133,46 @@ class EmbeddedBroker:
         self._broker = _Broker(self._amqtt_config())
         try:
             await self._broker.start()
-            self._server = await asyncio.start_server(self._serve, host, port, ssl=tls, limit=2**18)
+            self.port = await self._listen(self._serve, host, port, tls)
+            if not self._config.open:  # then the collector itself comes in by a door of its own
+                self._own_port = await self._listen(self._serve_own, "127.0.0.1", 0, None)
         except (OSError, AMQTTError) as error:
             await self.stop()
             raise Retryable(f"the embedded broker cannot listen on {self._config.listen}: {error}") from error
-        self.port = int(self._server.sockets[0].getsockname()[1])
         _log.info("The embedded broker listens on %s port %d", host, self.port)
 
-    def _amqtt_config(self) -> BrokerConfig:
+    async def _listen(self, serve: _Serve, host: str, port: int, tls: ssl.SSLContext | None) -> int:
+        server = await asyncio.start_server(serve, host, port, ssl=tls, limit=_READ_AHEAD)
+        self._servers.append(server)
+        return int(server.sockets[0].getsockname()[1])
+
+    def client_config(self) -> BrokerConfig:
+        """How the collector in this process connects, once the broker is started."""
+        if self._config.open:
+            host, _ = split_address(self._config.listen)
+            address = f"[{host}]" if ":" in host else host
+            return BrokerConfig(url=f"mqtt://{address}:{self.port}", version="3.1.1")
+        url = f"mqtt://127.0.0.1:{self._own_port}"
+        return BrokerConfig(url=url, version="3.1.1", username=self._own.name, password=self._own.password)
+
+    def _amqtt_config(self) -> AmqttConfig:
         plugin = f"{access.__name__}."
-        settings = {"access": Access(self._config.users)}
-        return BrokerConfig(
+        settings = {"access": self._access}
+        return AmqttConfig(
             listeners={_LISTENER: ListenerConfig(type=ListenerType.EXTERNAL)},
             timeout_disconnect_delay=_GRACE,
             session_expiry_interval=3600,
             plugins={f"{plugin}{access.Admission.__name__}": settings, f"{plugin}{access.Topics.__name__}": settings},
         )
+
+    async def _serve_own(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """At the collector's own door."""
+        peer = writer.get_extra_info("peername")[:2]
+        self._access.inside.add(peer)
+        try:
+            await self._serve(reader, writer)
+        finally:
+            self._access.inside.discard(peer)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = cast("asyncio.Task[None]", asyncio.current_task())
@@ -125,23 +184,30 @@ class EmbeddedBroker:
         answers = _Answers(writer)
         guard = asyncio.get_running_loop().call_later(self._config.connect_timeout, answers.cut_off_silent)
         try:
+            head, level = await _read_head(reader)
+            if level > 4:  # amqtt would misread all but the simplest CONNECT of MQTT 5
+                writer.write(_WRONG_VERSION)
+                await writer.drain()
+                writer.close()
+                return
             await self._broker.external_connected(
-                _BoundedReader(reader, writer.transport, self._config.max_packet), answers, _LISTENER
+                _BoundedReader(reader, writer.transport, self._config.max_packet, head), answers, _LISTENER
             )
-        except (OSError, AMQTTError, TimeoutError) as error:
+        except (OSError, EOFError, AMQTTError, TimeoutError) as error:
             _log.debug("A connection to the embedded broker ended: %s", error)
         except Exception:  # noqa: BLE001 — one connection's fault must not end the others'
             _log.exception("The embedded broker failed on a connection")
         finally:
             guard.cancel()
             del self._connections[task]
-            writer.transport.abort()
+            if not writer.is_closing():
+                writer.transport.abort()
 
     async def stop(self) -> None:
         """End all connections and stop listening."""
-        server, broker = self._server, self._broker
-        self._server = self._broker = None
-        if server is not None:
+        servers, broker = self._servers, self._broker
+        self._servers, self._broker = [], None
+        for server in servers:
             server.close()
         for writer in self._connections.values():
             writer.transport.abort()

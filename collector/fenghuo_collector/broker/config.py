@@ -46,7 +46,7 @@ class UserConfig(Section):
 class BrokerTlsConfig(Section):
     """TLS of the embedded broker."""
 
-    certificate: LocalPath = Field(description="File of the broker's certificate, with its chain (PEM).")
+    cert: LocalPath = Field(description="File of the broker's certificate, with its chain (PEM).")
     key: LocalPath = Field(description="File of the certificate's private key (PEM).")
     client_ca: LocalPath | None = Field(
         default=None, description="File of CA certificates (PEM); when given, clients must show a certificate of these."
@@ -58,7 +58,7 @@ class BrokerTlsConfig(Section):
             ssl.Purpose.CLIENT_AUTH, cafile=str(self.client_ca) if self.client_ca else None
         )
         context.minimum_version = ssl.TLSVersion.TLSv1_2
-        context.load_cert_chain(self.certificate, self.key)
+        context.load_cert_chain(self.cert, self.key)
         if self.client_ca is not None:
             context.verify_mode = ssl.CERT_REQUIRED
         return context
@@ -81,6 +81,11 @@ class EmbeddedBrokerConfig(Section):
     connect_timeout: Annotated[Duration, Field(gt=0)] = Field(
         default=10, description="A client that has not introduced itself within this time is cut off."
     )
+
+    @property
+    def open(self) -> bool:
+        """Whether anyone on this machine may connect as they are."""
+        return not self.users and self.tls is None
 
     @model_validator(mode="after")
     def _guard_the_open(self) -> Self:

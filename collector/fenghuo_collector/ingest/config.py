@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ssl
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 from urllib.parse import SplitResult, urlsplit
 
 from pydantic import AfterValidator, Field, model_validator
@@ -19,7 +19,7 @@ def _check_url(text: str) -> str:
     if parts.scheme not in _PORTS or not parts.hostname:
         raise ValueError("expected mqtt://HOST[:PORT] or mqtts://HOST[:PORT]")
     if parts.username is not None or parts.password is not None:
-        raise ValueError("user and password have options of their own: `user`, `password`")
+        raise ValueError("give the user name and password as `username` and `password`, not inside the URL")
     _ = parts.port  # raises ValueError where it is none
     return text
 
@@ -28,48 +28,31 @@ def _check_site(text: str | None) -> str | None:
     return None if text is None else Site(text).path
 
 
-class TlsConfig(Section):
-    """TLS towards the broker."""
-
-    ca: LocalPath | None = Field(
-        default=None, description="File of CA certificates (PEM) that may sign the broker's; the system's when absent."
-    )
-    certificate: LocalPath | None = Field(default=None, description="File of the collector's own certificate (PEM).")
-    key: LocalPath | None = Field(default=None, description="File of the own certificate's private key (PEM).")
-
-    @model_validator(mode="after")
-    def _come_in_pairs(self) -> Self:
-        if (self.certificate is None) != (self.key is None):
-            raise ValueError("certificate and key are given together or not at all")
-        return self
-
-    def context(self) -> ssl.SSLContext:
-        """A client's TLS context: TLS 1.2 or newer, certificates checked. OSError where a file cannot be read."""
-        context = ssl.create_default_context(cafile=str(self.ca) if self.ca else None)
-        context.minimum_version = ssl.TLSVersion.TLSv1_2
-        if self.certificate is not None:
-            context.load_cert_chain(self.certificate, self.key)
-        return context
-
-
 class BrokerConfig(Section):
-    """The broker that the agents' batches come through."""
+    """The broker that the agents' batches come through; the options are named as the agent's own are."""
 
     url: Annotated[str, AfterValidator(_check_url)] = Field(
         default="mqtt://127.0.0.1:1883", description="The broker: `mqtt://HOST[:PORT]`, or `mqtts://` for TLS."
     )
-    version: Annotated[str, Field(pattern=r"^(5|3\.1\.1)$")] = Field(
-        default="5", description="MQTT version, `5` or `3.1.1`; a broker without version 5 is spoken to in 3.1.1."
+    version: Literal["auto", "5", "3.1.1"] = Field(
+        default="auto",
+        description="Version of MQTT to speak; `auto`: 5, or 3.1.1 where the broker (the embedded one) speaks no 5.",
     )
-    user: str | None = Field(default=None, description="User name for the broker.")
-    password: Secret | None = Field(default=None, description="Password for the broker.")
+    username: str | None = Field(
+        default=None, description="User name; not needed where the certificate says who we are."
+    )
+    password: Secret | None = Field(default=None, description="Password that belongs to the user name.")
+    ca: LocalPath | None = Field(
+        default=None, description="Certificates that sign the broker's; the system's own where none is given."
+    )
+    cert: LocalPath | None = Field(default=None, description="The collector's own certificate, PEM.")
+    key: LocalPath | None = Field(default=None, description="The private key of the certificate, PEM.")
     client_id: str | None = Field(
         default=None,
         min_length=1,
         max_length=128,
-        description="MQTT client id, unique at the broker; made at random when absent.",
+        description="MQTT client id, unique at the broker; made anew at each start when absent.",
     )
-    tls: TlsConfig = Field(default_factory=TlsConfig, description="TLS options, used with `mqtts://`.")
     keepalive: Annotated[Duration, Field(ge=1, le=3600)] = Field(
         default=15, description="A connection on which nothing was heard for one and a half times this is given up."
     )
@@ -82,6 +65,24 @@ class BrokerConfig(Section):
     retry_max: Annotated[Duration, Field(gt=0)] = Field(
         default=60, description="Longest wait between two attempts to connect."
     )
+
+    @model_validator(mode="after")
+    def _check_together(self) -> Self:
+        if (self.cert is None) != (self.key is None):
+            raise ValueError("`cert` and `key` belong together: give both or neither")
+        if not self.encrypted and (self.ca or self.cert):
+            raise ValueError("`ca`, `cert` and `key` need an mqtts:// URL")
+        if self.password is not None and self.username is None:
+            raise ValueError("`password` needs a `username`")
+        return self
+
+    def tls_context(self) -> ssl.SSLContext:
+        """TLS 1.2 or newer, certificates checked. OSError where a file cannot be read."""
+        context = ssl.create_default_context(cafile=str(self.ca) if self.ca else None)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        if self.cert is not None:
+            context.load_cert_chain(self.cert, self.key)
+        return context
 
     @property
     def parts(self) -> SplitResult:

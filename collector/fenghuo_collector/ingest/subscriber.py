@@ -65,7 +65,7 @@ class Subscriber:
         """When the present connection was made (monotonic seconds)."""
         self._id = config.client_id or client_id
         self._clock = clock
-        self._version = aiomqtt.ProtocolVersion.V5 if config.version == "5" else aiomqtt.ProtocolVersion.V311
+        self._version = aiomqtt.ProtocolVersion.V311 if config.version == "3.1.1" else aiomqtt.ProtocolVersion.V5
 
     async def run(self) -> None:
         """Serve until cancelled; a lost connection is made anew."""
@@ -93,7 +93,9 @@ class Subscriber:
     def _falls_back(self, error: MqttConnectError) -> bool:
         """Whether the broker lacks MQTT 5 and is to be spoken to in 3.1.1 from now on."""
         code = error.rc.value if isinstance(error.rc, ReasonCode) else error.rc
-        if self._version is not aiomqtt.ProtocolVersion.V5 or code not in (1, _UNSUPPORTED_VERSION):
+        if self._config.version != "auto" or self._version is not aiomqtt.ProtocolVersion.V5:
+            return False
+        if code not in (1, _UNSUPPORTED_VERSION):
             return False
         _log.info("The broker %s has no MQTT 5; going on with 3.1.1", self._config.url)
         self._version = aiomqtt.ProtocolVersion.V311
@@ -107,7 +109,7 @@ class Subscriber:
         return aiomqtt.Client(
             config.host,
             config.port,
-            username=config.user,
+            username=config.username,
             password=config.password.reveal() if config.password else None,
             identifier=self._id,
             protocol=self._version,
@@ -115,7 +117,7 @@ class Subscriber:
             clean_start=MQTT_CLEAN_START_FIRST_ONLY if old else True,
             keepalive=round(config.keepalive),
             timeout=config.timeout,
-            tls_context=config.tls.context() if config.encrypted else None,
+            tls_context=config.tls_context() if config.encrypted else None,
             queue_type=cast("type[asyncio.Queue[aiomqtt.Message]]", self._make_queue),
             logger=_quiet,
         )

@@ -14,6 +14,8 @@ from pydantic import ValidationError
 
 from fenghuo.errors import Retryable
 from fenghuo_collector.broker import EmbeddedBroker, EmbeddedBrokerConfig
+from fenghuo_collector.ingest import BrokerConfig
+from servers.mosquitto import Authority
 
 
 @contextlib.asynccontextmanager
@@ -28,7 +30,7 @@ async def broker(**options) -> AsyncIterator[EmbeddedBroker]:
 
 
 def client(embedded: EmbeddedBroker, **options) -> aiomqtt.Client:
-    return aiomqtt.Client("127.0.0.1", embedded.port, timeout=5, **options)
+    return aiomqtt.Client("127.0.0.1", embedded.port, **{"timeout": 5, **options})
 
 
 async def first(connection: aiomqtt.Client) -> aiomqtt.Message:
@@ -84,11 +86,35 @@ async def test_when_a_client_connects_it_gets_no_retained_message_that_it_did_no
             assert (await first(other)).payload == b"for you"
 
 
-async def test_when_a_client_speaks_mqtt_5_it_is_told_that_the_version_is_not_supported():
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"username": "gw1", "password": "x"},
+        {"will": aiomqtt.Will("a/status", b"offline", 1, True), "username": "gw1"},
+    ],
+)
+async def test_when_a_client_speaks_mqtt_5_it_is_told_that_the_version_is_not_supported(options):
     async with broker() as embedded:
         with pytest.raises(aiomqtt.MqttError, match="Unsupported protocol version"):
-            async with client(embedded, protocol=aiomqtt.ProtocolVersion.V5):
+            async with client(embedded, protocol=aiomqtt.ProtocolVersion.V5, **options):
                 pass
+
+
+@pytest.mark.parametrize(
+    "garbage", [b"\x00", b"\x10\x05\x00\x04MQ", b"\x10\xff\xff\xff\xff\xff", b"GET / HTTP/1.1\r\n\r\n"]
+)
+async def test_when_a_client_speaks_something_else_it_is_cut_off_and_others_go_on(garbage):
+    async with broker(connect_timeout=0.2) as embedded, client(embedded) as good:
+        reader, writer = await asyncio.open_connection("127.0.0.1", embedded.port)
+        writer.write(garbage)
+        async with asyncio.timeout(5):
+            with contextlib.suppress(ConnectionError):
+                await reader.read()
+        writer.close()
+        await good.subscribe("a/b", qos=1)
+        await good.publish("a/b", b"good", qos=1)
+        assert (await first(good)).payload == b"good"
 
 
 USERS = [
@@ -117,6 +143,45 @@ async def test_when_a_user_is_an_agent_it_speaks_and_hears_on_its_own_topics_onl
         assert (await first(collector)).payload == b"own"
         codes = await agent.subscribe([("fenghuo/1/#", 1), ("fenghuo/1/bj/zgc/gw1/ack", 1)])
         assert [code if isinstance(code, int) else code.value for code in codes] == [0x80, 1]
+
+
+async def connects(config: BrokerConfig) -> bool:
+    password = config.password.reveal() if config.password else None
+    try:
+        async with aiomqtt.Client(
+            config.host, config.port, username=config.username, password=password, timeout=3
+        ) as it:
+            await it.subscribe("fenghuo/1/#", qos=1)
+            return True
+    except aiomqtt.MqttError:
+        return False
+
+
+async def test_when_others_must_show_who_they_are_the_collector_still_comes_in(tmp_path):
+    authority = Authority(tmp_path)
+    server = authority.issue(tmp_path, "broker", "127.0.0.1")
+    tls = {"cert": server.cert, "key": server.key, "client_ca": authority.file}
+    for options in ({}, {"users": USERS}, {"tls": tls}, {"users": USERS, "tls": tls}):
+        async with broker(**options) as embedded:
+            own = embedded.client_config()
+            assert await connects(own)
+            if options:  # nobody else comes in by that door
+                assert not await connects(BrokerConfig(url=own.url))
+                assert not await connects(BrokerConfig(url=own.url, username=own.username, password="guessed"))
+                assert not await connects(BrokerConfig(url=own.url, username="collector", password="c-secret"))
+
+
+async def test_when_tls_is_configured_clients_must_show_a_certificate(tmp_path):
+    authority = Authority(tmp_path)
+    server, own = authority.issue(tmp_path, "broker", "127.0.0.1"), authority.issue(tmp_path, "gw1")
+    tls = {"cert": server.cert, "key": server.key, "client_ca": authority.file}
+    async with broker(tls=tls) as embedded:
+        shown = aiomqtt.TLSParameters(ca_certs=str(authority.file), certfile=str(own.cert), keyfile=str(own.key))
+        async with client(embedded, tls_params=shown) as connection:
+            await connection.publish("a/b", b"x", qos=1)
+        with pytest.raises(aiomqtt.MqttError):
+            async with client(embedded, timeout=1, tls_params=aiomqtt.TLSParameters(ca_certs=str(authority.file))):
+                pass
 
 
 def test_when_the_address_is_open_to_others_users_must_be_named():
