@@ -94,7 +94,7 @@ def install_packages(packages: Sequence[str]) -> str | None:
 
 
 def _apt_install(packages: Sequence[str], environment: dict[str, str]) -> bool:
-    command = ["apt-get", "install", "-qq", "-y", "--no-install-recommends", *packages]
+    command = ["apt-get", "install", "-qq", "-y", "-o", "DPkg::Lock::Timeout=120", "--no-install-recommends", *packages]
     return subprocess.run(command, env=environment, check=False, stdout=sys.stderr).returncode == 0
 
 

@@ -173,6 +173,20 @@ async def test_templates_are_put_when_missing_or_older_and_never_when_newer(conf
     await client.close()
 
 
+async def test_when_mappings_are_newer_existing_data_streams_roll_over(config, sink, elasticsearch_server, namespace):
+    stream = f"logs-fenghuo.snmp_trap-{namespace}"
+    first, second = event(), event()
+    await sink.write([batch(first)])
+    old = templates.component_templates(None)[templates.MAPPINGS] | {"version": templates.VERSION - 1}
+    elasticsearch_server.request("PUT", f"_component_template/{templates.MAPPINGS}", old)
+    client = connect(config)
+    assert await templates.install(client, config.retention) == [templates.MAPPINGS]
+    await sink.write([batch(first, second)])
+    assert len((await templates.data_streams(client))[stream]) == 2
+    assert elasticsearch_server.ids(stream) == sorted([first.id, second.id])
+    await client.close()
+
+
 Handle = Callable[[web.Request, bytes], Awaitable[web.StreamResponse | None]]
 
 
@@ -289,7 +303,7 @@ async def test_when_copies_were_left_by_a_crash_the_next_sending_takes_them_out(
     copy = {"@timestamp": "2026-01-01T00:00:00.000Z", "event": {"id": one.id}}
     elasticsearch_server.request("PUT", f"{stream}/_create/{one.id}?refresh=true", copy)
     assert len(elasticsearch_server.ids(stream)) == 2
-    sink._duplicates._known.clear()
+    sink._parts.duplicates._known.clear()
     await sink.write([batch(one)])
     assert elasticsearch_server.ids(stream) == [one.id]
 
@@ -375,6 +389,17 @@ async def test_when_the_server_refuses_the_caller_everything_waits_and_an_operat
         with pytest.raises(Retryable, match=f"{status}: security_exception"):
             await behind.write([batch(event())])
     assert [record.levelno for record in caplog.records if record.name.startswith("fenghuo")] == [level]
+
+
+async def test_when_something_else_answers_nothing_is_given_up(behind, proxy):
+    async def answer(_: web.Request, __: bytes) -> web.Response:
+        return web.Response(text="<html>Please log in</html>", content_type="text/html")
+
+    proxy.before = answer
+    with pytest.raises(Retryable):
+        await behind.write([batch(event())])
+    proxy.before = None
+    await behind.write([batch(event())])
 
 
 async def test_an_api_key_is_sent_and_never_shown(proxy, caplog):

@@ -139,10 +139,11 @@ class Bulk:
             raise self._trouble_of(error) from None
         except TransportError as error:
             raise self._trouble_of(error) from None
-        entries = cast("_Answer", answer.body).items
-        if len(entries) != len(items):
-            raise self._trouble.retry(f"an answer about {len(entries)} of {len(items)} documents")
-        return [_judge(item, entry.create) for item, entry in zip(items, entries, strict=True)]
+        body: object = answer.body
+        if not isinstance(body, _Answer) or len(body.items) != len(items):
+            raise self._trouble.retry("an answer that is none to a bulk request", operator=True)
+        self._trouble.mended()
+        return [_judge(item, entry.create) for item, entry in zip(items, body.items, strict=True)]
 
     def _trouble_of(self, error: Exception) -> FenghuoError:
         return retry(self._trouble, error)

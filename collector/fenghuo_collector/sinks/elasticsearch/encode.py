@@ -19,6 +19,8 @@ _UNFIT = re.compile(r"[^a-z0-9_.]+")
 _MAX_DATASET = 100
 _MAX_REASON = 1_000
 
+_NO_JSON = (TypeError, ValueError, OverflowError, RecursionError, msgspec.MsgspecError)
+
 _json = msgspec.json.Encoder().encode
 
 
@@ -107,7 +109,7 @@ def encode(batches: Iterable[Batch], names: StreamNames) -> Iterator[Item]:
             lines, problem = b"", ""
             try:
                 lines = create_line(stream, event.id) + document_json(event) + b"\n"
-            except (TypeError, ValueError, RecursionError) as error:
+            except _NO_JSON as error:
                 problem = f"no_json: {error}"
             yield Item(index, event.id, stream, lines, event, batch, problem)
             index += 1
@@ -117,7 +119,7 @@ def dead_letter(item: Item, reason: str, stream: str, most: int) -> bytes:
     """The lines that keep a refused document: as a text of at most `most` characters, with the reason."""
     try:
         original = document_json(item.event).decode()
-    except (TypeError, ValueError, RecursionError):
+    except _NO_JSON:
         original = _plain(item.event)
     type_, _, message = reason.partition(": ")
     document: dict[str, Any] = {

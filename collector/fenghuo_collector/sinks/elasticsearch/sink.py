@@ -5,13 +5,14 @@ from __future__ import annotations
 import logging
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
 from elastic_transport import ApiError, TransportError
 from elasticsearch import AsyncElasticsearch
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
 from fenghuo.clock import Clock
-from fenghuo.errors import PartialWrite, Rejection
+from fenghuo.errors import PartialWrite, Rejection, Retryable
 from fenghuo.wire import Stream
 from fenghuo_collector.sinks.base import Batch
 from fenghuo_collector.sinks.elasticsearch import templates
@@ -64,6 +65,15 @@ class SinkMetrics:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class _Open:
+    """What there is between `start` and `close`."""
+
+    client: AsyncElasticsearch
+    bulk: Bulk
+    duplicates: Duplicates
+
+
 class ElasticsearchSink:
     """Writes events, alerts and assets to data streams, each exactly once."""
 
@@ -76,7 +86,7 @@ class ElasticsearchSink:
         self._metrics = SinkMetrics(registry)
         self._names = StreamNames(config.namespace, config.max_datasets)
         self._trouble = Trouble(f"Elasticsearch at {', '.join(config.hosts)}", _log)
-        self._client: AsyncElasticsearch | None = None
+        self._open: _Open | None = None
 
     def takes(self, stream: Stream) -> bool:
         return stream in (Stream.ALERTS, Stream.EVENTS, Stream.ASSETS)
@@ -92,18 +102,16 @@ class ElasticsearchSink:
             await client.close()
             raise retry(self._trouble, error) from None
         self._trouble.mended()
-        self._client = client
-        self._bulk = Bulk(client, self._trouble)
-        self._duplicates = Duplicates(client)
+        self._open = _Open(client, Bulk(client, self._trouble), Duplicates(client))
 
     async def close(self) -> None:
-        if self._client is not None:
-            await self._client.close()
-            self._client = None
+        if self._open is not None:
+            await self._open.client.close()
+            self._open = None
 
     async def write(self, batches: Sequence[Batch]) -> None:
         """Store all events; `PartialWrite` names the refused ones (kept as dead letters) and those to come again."""
-        if self._client is None:
+        if self._open is None:
             await self.start()
         rejected: list[Rejection] = []
         again: list[int] = []
@@ -122,7 +130,12 @@ class ElasticsearchSink:
             raise PartialWrite(
                 f"{len(rejected)} documents refused, {len(again)} to come again", rejected=rejected, retry=again
             )
-        self._trouble.mended()
+
+    @property
+    def _parts(self) -> _Open:
+        if self._open is None:
+            raise Retryable("the Elasticsearch sink was closed")
+        return self._open
 
     async def _store(self, items: Sequence[Item]) -> list[Result]:
         """Write items and, for the refused ones, dead letters; a refused item whose dead letter must wait waits too."""
@@ -168,7 +181,7 @@ class ElasticsearchSink:
             return results
         try:
             with self._metrics.seconds.time():
-                answered = await self._bulk.create(fresh)
+                answered = await self._parts.bulk.create(fresh)
         except Whole as refusal:
             if len(fresh) == 1:
                 return [*results, Result(fresh[0], Verdict.REFUSED, str(refusal))]
@@ -184,29 +197,29 @@ class ElasticsearchSink:
             by_stream[item.stream].append(item.id)
         found: set[tuple[str, str]] = set()
         for stream, ids in by_stream.items():
-            generation = self._duplicates.known(stream) or await self._duplicates.learn(stream)
+            generation = self._parts.duplicates.known(stream) or await self._parts.duplicates.learn(stream)
             if generation is None:
                 continue
             if suspects := generation.suspects(ids, self._clock.now()):
                 self._metrics.looked_up.inc(len(suspects))
-                found |= {(stream, id_) for id_ in await self._duplicates.stored(stream, suspects)}
+                found |= {(stream, id_) for id_ in await self._parts.duplicates.stored(stream, suspects)}
         return found
 
     async def _after_rollover(self, results: Iterable[Result]) -> None:
         """Where an answer names an index that is no known write index, look once more in those before it."""
         moved: dict[str, list[Result]] = defaultdict(list)
         for result in results:
-            generation = self._duplicates.known(result.item.stream)
+            generation = self._parts.duplicates.known(result.item.stream)
             if result.place and (generation is None or result.place != generation.write_index):
                 moved[result.item.stream].append(result)
         for stream, landed in moved.items():
-            generation = await self._duplicates.learn(stream)
+            generation = await self._parts.duplicates.learn(stream)
             if generation is None:
                 continue
             ids = [result.item.id for result in landed if result.verdict in (Verdict.CREATED, Verdict.PRESENT)]
             if suspects := generation.suspects(ids, self._clock.now()):
                 self._metrics.looked_up.inc(len(suspects))
-                copies = await self._duplicates.stored(stream, suspects)
+                copies = await self._parts.duplicates.stored(stream, suspects)
                 for result in landed:
                     if result.item.id in copies:
                         result.verdict = Verdict.PRESENT

@@ -135,13 +135,13 @@ _JSON = {"Accept": "application/json", "Content-Type": "application/json"}
 
 
 async def _apply(client: AsyncElasticsearch, retention: float | None, put: list[str]) -> None:
-    """Let data streams that exist already follow: retention at once, mappings from their next write on."""
+    """Let data streams that exist already follow: a changed retention is told to them, new mappings begin a new index."""
     calls: list[tuple[str, str, Body | None]] = []
     if SETTINGS in put:
         lifecycle: Body = {"data_retention": _span(retention)} if retention else {}
         calls.append(("PUT", f"/_data_stream/{PATTERN}/_lifecycle", lifecycle))
     if MAPPINGS in put:
-        calls += [("POST", f"/{stream}/_rollover?lazy=true", None) for stream in await data_streams(client)]
+        calls += [("POST", f"/{stream}/_rollover", None) for stream in await data_streams(client)]
     for method, path, body in calls:
         try:
             await client.perform_request(method, path, headers=_JSON, body=body)
