@@ -336,7 +336,7 @@ class Engine:
     def restore(self, data: bytes) -> None:
         """Go on from a snapshot. What is none is logged and passed over: the engine then starts afresh."""
         try:
-            saved = snapshot.decode(data)
+            saved, groups = snapshot.decode(data)
         except ValueError as error:
             log.warning("the rules' saved state cannot be read; starting afresh: %s", error)
             return
@@ -348,12 +348,15 @@ class Engine:
             memory.note_deaf((known.deaf, known.deaf_until), max(0, now - saved.time), now)
             source.memories[known.lateness, known.field] = memory
         by_id = {state.rule.id: state for state in self.states}
-        for entry in saved.groups:
-            self._restore_group(entry, by_id.get(entry.rule), now, max(0, now - saved.time))
+        for entry, group in zip(saved.groups, groups, strict=True):
+            self._restore_group(entry, group, by_id.get(entry.rule), (now, max(0, now - saved.time)))
         self._requeue_silences()
 
-    def _restore_group(self, entry: snapshot.SavedGroup, state: RuleState | None, now: int, away: int) -> None:
-        group = entry.group()
+    def _restore_group(
+        self, entry: snapshot.SavedGroup, group: Group, state: RuleState | None, times: tuple[int, int]
+    ) -> None:
+        """Put a group where it was; `times`: now, and for how many milliseconds nobody listened."""
+        now, away = times
         group_by = state.rule.section.group_by if state else None
         if (
             state is None
@@ -367,6 +370,10 @@ class Engine:
         track = state.tracks.get(source.key)
         if track is None:
             track = state.tracks[source.key] = Track(state, source)
+        if group.alert is not None:
+            runbook = state.rule.section.runbook
+            group.alert.runbook = runbook.model_dump() if runbook else {}
+            group.alert.tags = tuple(state.rule.section.tags)
         track.groups[group.key] = group
         track.version += 1
         state.groups += 1

@@ -54,7 +54,7 @@ class Group:
     `lower`    when a lower level became right, while firing
     `latched`  when a change switched it on; None when it is off (kind `change`)
     `changes`  when it fired or was cleared lately, for damping
-    `alert`    the step told last, while firing
+    `alert`    the step told last, while firing; `packed`: the same as a snapshot keeps it, once one was made
     `value`, `values`  the rule's data and the fields behind it, at the newest reading that said something
     `held`     a timer alone may not fire it on old readings: it was suppressed, or the agent was down
     """
@@ -73,6 +73,7 @@ class Group:
     flapping: bool = False
     changes: list[int] = field(default_factory=list[int])
     alert: Alert | None = None
+    packed: bytes | None = None
     value: float | None = None
     values: dict[str, int | float] = field(default_factory=dict[str, int | float])
     held: bool = False
@@ -166,7 +167,7 @@ def resolved(group: Group, holds: Holds, time: int) -> None:
     """Note that the step `RESOLVE` was told."""
     was_flapping = group.flapping
     group.firing = group.flapping = False
-    group.since = group.clear = group.lower = group.latched = group.alert = None
+    group.since = group.clear = group.lower = group.latched = group.alert = group.packed = None
     if was_flapping:
         group.changes.clear()
     else:

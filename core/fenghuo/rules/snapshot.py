@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from copy import copy
 from typing import Any
 
 import msgspec
@@ -15,7 +16,7 @@ VERSION = 1
 
 
 class SavedGroup(msgspec.Struct, omit_defaults=True):
-    """A group and where it belongs; `group_by` tells whether the rule still groups as it did."""
+    """A group and where it belongs; `group_by` tells whether the rule still groups as it did; `alert` is packed."""
 
     rule: str
     agent: str
@@ -35,7 +36,7 @@ class SavedGroup(msgspec.Struct, omit_defaults=True):
     latched: int | None = None
     flapping: bool = False
     changes: list[int] = []
-    alert: Alert | None = None
+    alert: bytes | None = None
     value: float | None = None
     values: dict[str, int | float] = {}
     held: bool = False
@@ -55,7 +56,8 @@ class SavedGroup(msgspec.Struct, omit_defaults=True):
             latched=self.latched,
             flapping=self.flapping,
             changes=self.changes,
-            alert=self.alert,
+            alert=None if self.alert is None else _alert_decoder.decode(self.alert),
+            packed=self.alert,
             value=self.value,
             values=self.values,
             held=self.held,
@@ -98,6 +100,7 @@ class Saved(msgspec.Struct):
 
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(Saved)
+_alert_decoder = msgspec.msgpack.Decoder(Alert)
 
 
 def encode(states: Iterable[RuleState], sources: Iterable[Source], now: int) -> bytes:
@@ -113,17 +116,18 @@ def encode(states: Iterable[RuleState], sources: Iterable[Source], now: int) -> 
     return _encoder.encode(Saved(VERSION, now, groups, memories))
 
 
-def decode(data: bytes) -> Saved:
-    """ValueError where it is none of ours."""
+def decode(data: bytes) -> tuple[Saved, list[Group]]:
+    """What was saved, and its groups made anew; ValueError where it is none of ours."""
     try:
         saved = _decoder.decode(data)
+        groups = [entry.group() for entry in saved.groups]
     except (msgspec.DecodeError, RecursionError) as error:
         raise ValueError(str(error)) from None
     if saved.version != VERSION:
         raise ValueError(f"version {saved.version}; this engine reads {VERSION}")
     if not all(memory.is_whole for memory in saved.memories):
         raise ValueError("columns of unequal length")
-    return saved
+    return saved, groups
 
 
 def _groups(state: RuleState) -> list[tuple[Source, Group]]:
@@ -150,11 +154,20 @@ def _group(state: RuleState, source: Source, group: Group) -> SavedGroup:
         latched=group.latched,
         flapping=group.flapping,
         changes=group.changes,
-        alert=group.alert,
+        alert=_packed(group),
         value=group.value,
         values=group.values,
         held=group.held,
     )
+
+
+def _packed(group: Group) -> bytes | None:
+    """The group's alert without what the rule says again at the restart, most of its bytes; made once a step."""
+    if group.packed is None and group.alert is not None:
+        slim = copy(group.alert)
+        slim.runbook, slim.tags = {}, ()
+        group.packed = _encoder.encode(slim)
+    return group.packed
 
 
 def _memory(source: Source, lateness: int, name: str) -> SavedMemory:

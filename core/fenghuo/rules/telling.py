@@ -34,6 +34,7 @@ class Telling:
     def firing(self) -> Alert:
         """The group fires, or fires at another level."""
         self.group.alert = self._alert(AlertState.FIRING, {})
+        self.group.packed = None
         return self.group.alert
 
     def resolved(self, reason: str) -> Alert:

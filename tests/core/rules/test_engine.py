@@ -321,6 +321,17 @@ def test_after_a_restart_what_fires_goes_on_without_a_step_and_holds_go_on(make_
     ]
 
 
+def test_after_a_restart_what_fires_is_told_whole(make_rule, run):
+    runbook = {"en": "Do.", "zh": "做。"}
+    on = run(
+        make_rule(data="x", condition="value > 1", runbook=runbook, tags=["mlps.8.1.1.8"], message="{device} {value}")
+    )
+    on.read(0, SW1, x=2)
+    before = on.engine.firing()
+    on.restart(away=30)
+    assert on.engine.firing() == before
+
+
 def test_time_in_which_the_agent_was_down_is_no_silence(make_rule, run):
     on = run(make_rule(kind="absence", data="x", hold="10m"))
     on.read(0, SW1, x=1)
