@@ -115,7 +115,7 @@ async def send_all(port: int, stream: Stream, frames: dict[AgentId, list[bytes]]
                 ack = decode_ack(bytes(message.payload))  # type: ignore[arg-type]
                 agent = AgentId.parse(str(message.topic).removeprefix("fenghuo/1/").removesuffix("/ack"))
                 if ack.stream == stream and ack.committed:
-                    committed[agent] = max(committed[agent], max(span.last for span in ack.committed))
+                    committed[agent] = max(committed[agent], *(span.last for span in ack.committed))
                     moved[agent].set()
 
         async def send(agent: AgentId, topic: str) -> None:

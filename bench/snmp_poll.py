@@ -103,10 +103,10 @@ class _Count:
 
 async def poll_by_input(devices: int, rounds: int) -> tuple[int, float, float]:
     """Values, CPU seconds and seconds of the agent's input."""
-    from prometheus_client import CollectorRegistry  # noqa: PLC0415 — a client's memory is its own imports
+    from prometheus_client import CollectorRegistry
 
-    from fenghuo.clock import SystemClock  # noqa: PLC0415 — a client's memory is its own imports
-    from fenghuo_agent.inputs.snmp import SnmpConfig, SnmpInput  # noqa: PLC0415 — a client's memory is its own imports
+    from fenghuo.clock import SystemClock
+    from fenghuo_agent.inputs.snmp import SnmpConfig, SnmpInput
 
     config = SnmpConfig.model_validate(
         {
@@ -128,7 +128,7 @@ async def poll_by_input(devices: int, rounds: int) -> tuple[int, float, float]:
 
 async def poll_by_gufo(kind: str, devices: int, rounds: int) -> tuple[int, float, float]:
     """The same for a bare loop over gufo-snmp: the same columns of rows known beforehand, or walked by GETBULK."""
-    from gufo.snmp.aio import SnmpSession  # noqa: PLC0415 — a client's memory is its own imports
+    from gufo.snmp.aio import SnmpSession
 
     sessions = [
         SnmpSession(address, PORT, community=COMMUNITY, timeout=5.0, max_repetitions=25)
@@ -160,7 +160,7 @@ async def poll_by_gufo(kind: str, devices: int, rounds: int) -> tuple[int, float
 
 def client(kind: str, devices: int, rounds: int) -> None:
     """Run one kind of client in this process and print what it cost."""
-    import uvloop  # noqa: PLC0415 — a client's memory is its own imports
+    import uvloop
 
     work = poll_by_input(devices, rounds) if kind == "input" else poll_by_gufo(kind, devices, rounds)
     values, cpu, seconds = uvloop.run(work)

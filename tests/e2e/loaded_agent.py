@@ -6,13 +6,16 @@ Run: `python loaded_agent.py CONFIG LOG EVENTS_PER_SECOND`.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import sys
 from pathlib import Path
 from random import Random
 
+import typer
 from prometheus_client import CollectorRegistry
 
+from fenghuo.cli.running import run_until_stopped
 from fenghuo.clock import SystemClock
 from fenghuo.config import load
 from fenghuo.ids import uuid7
@@ -32,7 +35,7 @@ class Load:
 
     def __init__(self, log: Path, rate: int) -> None:
         self._log = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
-        self._each = max(1, round(rate * STEP))
+        self._each = round(rate * STEP)
 
     async def run(self, accumulator: Accumulator) -> None:
         clock = SystemClock()
@@ -61,6 +64,5 @@ async def main(config: Path, log: Path, rate: int) -> None:
 
 
 if __name__ == "__main__":
-    from fenghuo.cli.running import run_until_stopped
-
-    run_until_stopped(lambda: main(Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])))
+    with contextlib.suppress(typer.Exit):
+        run_until_stopped(lambda: main(Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])))

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
-import json
-import os
+import contextlib
 import signal
-import sqlite3
 import subprocess
 import sys
+import time
 import urllib.error
 import urllib.request
 from dataclasses import dataclass, field
+from math import inf
 from pathlib import Path
 from typing import Any
 
 import yaml
+
+from fenghuo.errors import Retryable
+from fenghuo_collector.sinks.sqlite.config import SqliteConfig
+from fenghuo_collector.sinks.sqlite.query import StoreQuery, cursor
 from servers.process import free_port, stop, wait_for
 
+RATE = 200
+"""Events a second that an agent under load makes."""
 HERE = Path(__file__).parent
 FENGHUO = [sys.executable, "-m", "fenghuo"]
 
@@ -90,23 +96,15 @@ class Collector(Child):
 
     def event_ids(self, dataset: str) -> list[str]:
         """The ids of all stored events of a dataset, each as often as it is stored."""
-        from fenghuo_collector.sinks.sqlite.config import SqliteConfig
-        from fenghuo_collector.sinks.sqlite.query import StoreQuery
-
         query = StoreQuery(SqliteConfig(path=self.store))
-        try:
-            found: list[str] = []
+        found: list[str] = []
+        # The store may not be there yet.
+        with contextlib.closing(query), contextlib.suppress(Retryable):
             before = None
             while page := query.events(dataset=dataset, limit=5000, before=before):
                 found += [event.id for event in page]
-                before = f"{page[-1].time}.{page[-1].id}"
-            return found
-        except Exception as error:  # the store may not be there yet
-            if "cannot" in str(error) or isinstance(error, sqlite3.Error):
-                return []
-            raise
-        finally:
-            query.close()
+                before = cursor(page[-1])
+        return found
 
 
 def write(path: Path, content: dict[str, Any]) -> Path:
@@ -137,11 +135,11 @@ class LoadedAgent(Child):
     folder: Path = Path()
     seen_file: Path = field(default_factory=Path)
 
-    def seen(self, before: int | None = None) -> set[str]:
-        """The ids of the events made (before a moment in Unix milliseconds)."""
+    def seen(self, before: float = inf, after: float = 0) -> set[str]:
+        """The ids of the events made between two moments in Unix milliseconds."""
         lines = self.seen_file.read_text().splitlines() if self.seen_file.exists() else []
         pairs = [line.split() for line in lines]
-        return {each[0] for each in pairs if len(each) == 2 and (before is None or int(each[1]) < before)}
+        return {each[0] for each in pairs if len(each) == 2 and after <= int(each[1]) < before}
 
 
 def loaded_agent(folder: Path, broker_port: int, *, rate: int = 200, name: str = "gw1", **more: Any) -> LoadedAgent:
@@ -164,6 +162,4 @@ def loaded_agent(folder: Path, broker_port: int, *, rate: int = 200, name: str =
 
 
 def now() -> int:
-    import time
-
     return time.time_ns() // 1_000_000
