@@ -8,18 +8,22 @@ import ctypes
 import os
 import signal
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 _PR_SET_PDEATHSIG = 1
 TAIL_BYTES = 8192
 
 
-def _die_with_parent() -> None:
-    """In the child, before its program starts: be killed when the demo is (Linux prctl(2)), so that nothing is left."""
-    with contextlib.suppress(OSError, AttributeError):
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+def _dying_with_parent() -> Callable[[], None] | None:
+    """What a child does before its program starts, to be killed when the demo is (Linux prctl(2)); None elsewhere.
+
+    The library is loaded here, in the parent: between fork and exec nothing may take a lock.
+    """
+    prctl = getattr(ctypes.CDLL(None), "prctl", None)
+    return None if prctl is None else partial(prctl, _PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
 
 
 @dataclass(slots=True)
@@ -71,7 +75,7 @@ async def start(name: str, arguments: Sequence[str], folder: Path, *, talks: boo
             stdout=pipe or output,
             stderr=output,
             start_new_session=True,
-            preexec_fn=_die_with_parent,
+            preexec_fn=_dying_with_parent(),
         )
     return Child(name, process, log)
 
