@@ -33,6 +33,8 @@ class Pipeline:
         self._batcher = batcher
         self._clock = clock
         self._entropy = entropy
+        self._saved = float("-inf")
+        self._unsaved = False
 
     def table(self, table: Table) -> None:
         """Take readings."""
@@ -49,12 +51,10 @@ class Pipeline:
 
     async def keep_time(self, snapshot_interval: float) -> None:
         """Let rules see that time passes (holds, absence), and save their memory now and then; until cancelled."""
-        saved = self._clock.monotonic()
         while True:
             await asyncio.sleep(_TICK_SECONDS)
             self._tell(self._engine.advance(self._clock.now()))
-            if self._clock.monotonic() - saved >= snapshot_interval:
-                saved = self._clock.monotonic()
+            if self._unsaved or self._clock.monotonic() - self._saved >= snapshot_interval:
                 self._save()
 
     async def drain(self) -> None:
@@ -63,16 +63,18 @@ class Pipeline:
         await self._batcher.drain()
 
     def _tell(self, alerts: Iterable[Alert]) -> None:
-        told = False
         for alert in alerts:
             level = logging.INFO if alert.state is AlertState.RESOLVED else logging.WARNING
             _log.log(level, "%s: %s", alert.state, alert.message or alert.title, extra={"rule": alert.rule_name})
             self._batcher.alert(complete(alert_to_event(alert, self._new_id(alert.time)), self._agent))
-            told = True
-        if told:
+            self._unsaved = True
+        # In a storm of alerts the memory is saved by the second, not with each of them.
+        if self._unsaved and self._clock.monotonic() - self._saved >= _TICK_SECONDS:
             self._save()
 
     def _save(self) -> None:
+        self._saved = self._clock.monotonic()
+        self._unsaved = False
         self._batcher.save({RULES_STATE: self._engine.snapshot()})
 
     def _new_id(self, time: int) -> str:

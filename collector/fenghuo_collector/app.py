@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import logging
 import sys
 from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
@@ -33,6 +34,9 @@ _log = logging.getLogger(__name__)
 
 async def run(config: CollectorConfig) -> None:
     """Take in, store, tell and show until cancelled. Raises what makes a start impossible."""
+    # A batch of events makes tens of thousands of small dicts that live for a moment: looking through all of them for
+    # cycles at every 700 costs a third of the time that they take.
+    gc.set_threshold(100_000, 20, 50)
     registry = CollectorRegistry()
     for collector in (ProcessCollector, PlatformCollector, GCCollector):
         collector(registry=registry)
@@ -89,8 +93,7 @@ async def _broker(config: CollectorConfig, stack: contextlib.AsyncExitStack) -> 
     embedded = EmbeddedBroker(config.embedded_broker or EmbeddedBrokerConfig())
     await embedded.start()
     stack.push_async_callback(embedded.stop)
-    host = (config.embedded_broker or EmbeddedBrokerConfig()).listen.rpartition(":")[0]
-    return BrokerConfig(url=f"mqtt://{host}:{embedded.port}", version="3.1.1")
+    return embedded.client_config()
 
 
 def _say_where(config: CollectorConfig, link: OneTimeLink | None, port: int) -> None:

@@ -12,6 +12,7 @@ import uvicorn
 from starlette.applications import Starlette
 
 from fenghuo.errors import Permanent
+from fenghuo_collector.console.config import split_address
 
 if TYPE_CHECKING:
     from fenghuo_collector.console.web import Console
@@ -28,15 +29,12 @@ class _Server(uvicorn.Server):
 
 def listen(address: str) -> socket.socket:
     """A listening socket at `host:port` or `[v6]:port`; `Permanent` says what to change where it cannot be had."""
-    host, _, port = address.rpartition(":")
-    host = host.strip("[]")
-    if not host or not port.isdigit():
-        raise Permanent(f"console.listen: {address!r} is no host:port, such as 127.0.0.1:8600 or [::]:8600")
+    host, port = split_address(address)
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     server = socket.socket(family, socket.SOCK_STREAM)
     server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        server.bind((host, int(port)))
+        server.bind((host, port))
         server.listen(128)
     except OSError as error:
         server.close()

@@ -64,7 +64,7 @@ class SmallDistrict:
         ]
         return [device for device in found if agent is None or device.agent == agent]
 
-    def firing(self) -> Sequence[Step]:
+    async def firing(self) -> Sequence[Step]:
         return self.firing_steps
 
     async def device(self, agent: AgentId, name: str) -> DevicePage | None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from pydantic import ValidationError
 from starlette.applications import Starlette
 
 from fenghuo.clock import VirtualClock
@@ -113,3 +114,12 @@ async def test_every_answer_keeps_other_sites_out(visitor: httpx.AsyncClient) ->
     answer = await visitor.get("/login")
     assert "default-src 'self'" in answer.headers["content-security-policy"]
     assert answer.headers["x-content-type-options"] == "nosniff"
+
+
+@pytest.mark.parametrize(
+    ("listen", "users"), [("8600", {}), ("127.0.0.1:http", {}), ("127.0.0.1:8600", {"wang": "secret"})]
+)
+def test_a_console_that_could_not_start_is_refused_with_the_configuration(listen: str, users: dict[str, str]) -> None:
+    with pytest.raises(ValidationError, match=r"expected") as caught:
+        ConsoleConfig.model_validate({"listen": listen, "users": users})
+    assert "hash-password" in str(caught.value) or "127.0.0.1:8600" in str(caught.value)
