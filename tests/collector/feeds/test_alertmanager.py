@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from aiohttp import web
 from prometheus_client import CollectorRegistry
 
 from fenghuo.clock import VirtualClock
+from fenghuo.config import Secret
 from fenghuo.errors import Permanent, Retryable
 from fenghuo.model import AlertState
 from fenghuo_collector.feeds.alertmanager import AlertmanagerConfig, AlertmanagerFeed
@@ -151,6 +153,19 @@ async def test_the_end_of_an_alert_is_repeated_for_a_quarter_of_an_hour():
         await feed.close()
 
 
+async def test_a_proxy_before_alertmanager_gets_its_credentials_and_nobody_else_sees_them():
+    async with receiver() as taking:
+        config = AlertmanagerConfig(
+            urls=[taking.url], authorization=Secret("Bearer hush"), headers={"X-Scope-OrgID": "a"}
+        )
+        feed = AlertmanagerFeed(config, clock=CLOCK)
+        await feed.deliver([step(hot())])
+        await feed.close()
+    ((headers, _),) = taking.requests
+    assert (headers["Authorization"], headers["X-Scope-OrgID"]) == ("Bearer hush", "a")
+    assert "hush" not in repr(config)
+
+
 async def test_pending_alerts_are_not_sent():
     async with receiver() as taking:
         feed = AlertmanagerFeed(AlertmanagerConfig(urls=[taking.url]), clock=CLOCK)
@@ -160,8 +175,6 @@ async def test_pending_alerts_are_not_sent():
 
 
 async def test_what_all_members_refuse_is_permanent_and_what_one_may_yet_take_is_not():
-    from aiohttp import web  # noqa: PLC0415 — only here
-
     async with receiver() as one, receiver() as two:
         feed = AlertmanagerFeed(AlertmanagerConfig(urls=[one.url, two.url]), clock=CLOCK)
         one.answers, two.answers = [web.Response(status=400)], [web.Response(status=400)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import sqlite3
 
 import pytest
 from hypothesis import given
@@ -56,8 +57,6 @@ async def test_all_of_a_document_is_searched_but_not_its_keys(tmp_path):
 
 @given(st.text(max_size=60))
 def test_whatever_is_typed_is_a_valid_question(text):
-    import sqlite3  # noqa: PLC0415 — only this test asks SQLite itself
-
     connection = sqlite3.connect(":memory:")
     connection.execute("CREATE VIRTUAL TABLE t USING fts5 (text, tokenize='unicode61 remove_diacritics 2')")
     connection.execute("INSERT INTO t VALUES (?)", (searchable({"message": text}),))
@@ -187,3 +186,20 @@ async def test_bytes_in_a_document_come_back_as_text_and_its_deletion_leaves_no_
         clock.advance(91 * 86_400)
         await sink.maintain()
         assert sink.query.events("AGFiYw") == []
+
+
+async def test_the_room_of_what_went_is_given_back_to_the_disk(tmp_path):
+    clock = VirtualClock(START)
+    noise = random.Random(1)
+    async with store(tmp_path, clock) as sink:
+        words = [noise.randbytes(4).hex() for _ in range(2000)]
+        events = [event(" ".join(noise.choices(words, k=100)), START + n) for n in range(1500)]
+        await sink.write([documents(*events)])
+        await sink._events_file.run(lambda: sink._events_file.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)"))
+        full = (tmp_path / "events.sqlite").stat().st_size
+        clock.advance(91 * 86_400)
+        await sink.maintain()
+        await sink._events_file.run(lambda: sink._events_file.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)"))
+        assert (tmp_path / "events.sqlite").stat().st_size < full / 2
+        await sink.write([documents(event("again", clock.now()))])
+        assert len(sink.query.events("again")) == 1

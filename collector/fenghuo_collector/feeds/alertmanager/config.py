@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from fenghuo.config import Duration, Section
+from fenghuo.config import Duration, Secret, Section
 from fenghuo_collector.feeds.http import TlsConfig, WebAddress
 
 
@@ -38,5 +38,8 @@ class AlertmanagerConfig(Section):
     )
     headers: dict[str, str] = Field(
         default_factory=dict[str, str], description="HTTP headers added to every request, e.g. X-Scope-OrgID."
+    )
+    authorization: Secret | None = Field(
+        default=None, description="Value of the Authorization header, e.g. `Bearer …`, where a proxy asks for one."
     )
     tls: TlsConfig = Field(default=TlsConfig(), description="How TLS is spoken with https addresses.")

@@ -49,6 +49,9 @@ class AlertmanagerFeed:
         self._clock = clock
         self._poster = Poster(seconds=config.timeout, tls=config.tls, clock=clock)
         self._urls = [f"{url.rstrip('/')}/api/v2/alerts" for url in config.urls]
+        self._headers = dict(config.headers)
+        if config.authorization:
+            self._headers["Authorization"] = config.authorization.reveal()
         self._silent: set[str] = set()
         self._firing: dict[_Alert, tuple[Labels, Step]] = {}
         self._ended: dict[frozenset[tuple[str, str]], _Ended] = {}
@@ -152,7 +155,7 @@ class AlertmanagerFeed:
 
     async def _post(self, url: str, body: bytes) -> FenghuoError | None:
         try:
-            await self._poster.post(url, body, self._config.headers)
+            await self._poster.post(url, body, self._headers)
         except (Retryable, Permanent) as error:
             if url not in self._silent:
                 self._silent.add(url)

@@ -50,6 +50,18 @@ def _prepare(connection: sqlite3.Connection, path: Path, schema: Sequence[str], 
         connection.execute(f"PRAGMA user_version = {version}")
 
 
+def give_back(connection: sqlite3.Connection, most: int = 2_000) -> int:
+    """Return up to `most` free pages to the file system where more than a quarter of the file is free; how many went."""
+    free = int(connection.execute("PRAGMA freelist_count").fetchone()[0])
+    pages = int(connection.execute("PRAGMA page_count").fetchone()[0])
+    spare = min(most, free - pages // 4)
+    if spare <= 0:
+        return 0
+    # Not `execute`: it takes one step only, and the pragma frees a page a step.
+    connection.executescript(f"PRAGMA incremental_vacuum({spare})")
+    return spare
+
+
 @contextlib.contextmanager
 def explained(path: Path) -> Generator[None]:
     """Turn what SQLite and the file system raise into `Retryable`, in words that say what to do."""
@@ -105,6 +117,13 @@ class Writer:
         if self._connection is not None:
             await self.run(self._connection.close)
         self._connection = await self.run(lambda: open_writer(self.path, self._schema, self._version))
+        return self._connection
+
+    @property
+    def connection(self) -> sqlite3.Connection:
+        """The connection, for work that `run` is given."""
+        if self._connection is None:
+            raise Retryable(f"{self.path} is not open")
         return self._connection
 
     async def run(self, work: Callable[[], _Result]) -> _Result:

@@ -200,6 +200,11 @@ class EventWriter:
             self._delete([row[0] for row in found])
             return len(found)
 
+    def tidy(self) -> None:
+        """Fold what was deleted out of the index of words, a few hundred pages of it; SQLite would do so with time."""
+        with transaction(self._connection):
+            self._connection.execute("INSERT INTO event_text (event_text, rank) VALUES ('merge', -500)")
+
     def _delete(self, numbers: Sequence[int]) -> None:
         for number in sorted(numbers):
             row = self._connection.execute(

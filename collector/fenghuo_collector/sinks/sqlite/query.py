@@ -240,13 +240,11 @@ def _ends(connection: sqlite3.Connection, layout: int, start: int, end: int) -> 
 
 def _points(parts: Sequence[_Part], row: int, ends: Sequence[int], start: int, end: int) -> dict[int, Value]:
     """One row's values by time. A time that was stored twice counts as it was stored first."""
-    points: dict[int, Value] = dict.fromkeys(ends)
+    stored: dict[int, Value] = {}
     for times, values in reversed(parts):
-        points.update(
-            (time, value)
-            for time, value in zip(times, values.row(row), strict=True)
-            if value is not None and start <= time <= end
-        )
+        stored.update(zip(times, values.row(row), strict=True))
+    points: dict[int, Value] = dict.fromkeys(ends)
+    points.update((time, value) for time, value in stored.items() if value is not None and start <= time <= end)
     return points
 
 

@@ -18,7 +18,7 @@ from fenghuo.wire import Stream
 from fenghuo_collector.sinks.base import Batch
 from fenghuo_collector.sinks.sqlite import events, metrics
 from fenghuo_collector.sinks.sqlite.config import SqliteConfig
-from fenghuo_collector.sinks.sqlite.database import Readers, Writer
+from fenghuo_collector.sinks.sqlite.database import Readers, Writer, give_back
 from fenghuo_collector.sinks.sqlite.query import StoreQuery
 
 log = logging.getLogger(__name__)
@@ -176,16 +176,22 @@ class SqliteSink:
     async def _expire(self) -> None:
         tables, documents = self._writers()
         old = self._clock.now() - round(self._config.metrics_retention * 1000)
-        await self._repeat("chunk", self._metrics_file, lambda: tables.expire(old))
-        await self._metrics_file.run(lambda: tables.forget(old))
+        if await self._repeat("chunk", self._metrics_file, lambda: tables.expire(old)):
+            await self._metrics_file.run(lambda: tables.forget(old))
         old_events = self._clock.now() - round(self._config.events_retention * 1000)
-        await self._repeat("document", self._events_file, lambda: documents.expire(old_events))
+        if await self._repeat("document", self._events_file, lambda: documents.expire(old_events)):
+            await self._events_file.run(documents.tidy)
+        for file in (self._metrics_file, self._events_file):
+            await file.run(lambda file=file: give_back(file.connection))
 
-    async def _repeat(self, kind: str, file: Writer, delete: Callable[[], int]) -> None:
-        """Delete bit by bit until nothing is left to delete."""
+    async def _repeat(self, kind: str, file: Writer, delete: Callable[[], int]) -> int:
+        """Delete bit by bit until nothing is left to delete; how much went."""
+        total = 0
         while gone := await file.run(delete):
+            total += gone
             self._metrics.expired.labels(kind).inc(gone)
             await asyncio.sleep(_PAUSE_SECONDS)
+        return total
 
 
 def _renumber(rejected: Sequence[Rejection], batches: Sequence[Batch], *, tables: bool) -> list[Rejection]:
