@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+from argon2 import PasswordHasher
 
 from fenghuo.demo.counts import count, read_counts
 from fenghuo.demo.faults import CYCLE, SCRIPT
@@ -91,7 +92,8 @@ def test_the_configurations_it_writes_are_valid(tmp_path: Path):
         agent_settings(addresses, {"core-sw1": 16101, "ups-server-room": 16102}, tmp_path)
     )
     assert [device.target.port for device in agent.inputs.snmp.devices] == [16101, 16102]
-    collector = CollectorConfig.model_validate(collector_settings(addresses, {"demo": "$argon2id$x"}, tmp_path))
+    users = {"demo": PasswordHasher().hash("beacon-tower-0001")}
+    collector = CollectorConfig.model_validate(collector_settings(addresses, users, tmp_path))
     assert collector.journal.path.is_relative_to(tmp_path)
     assert collector.sinks.sqlite.path.is_relative_to(tmp_path)
     path = write(tmp_path / "agent.yaml", {"site": "bj"})
