@@ -198,9 +198,10 @@ class Window:
         """Mark what is overdue; how many batches are to be sent again because of that."""
         marked = 0
         if self._flying:
-            sequence, flight = min(self._flying.items(), key=_age)
-            if now >= self._ack_probe.due(flight.at):
-                self._fly_again([sequence])
+            oldest = min(flight.at for flight in self._flying.values())
+            if now >= self._ack_probe.due(oldest):
+                overdue = max(now - self._waits.ack, oldest)
+                self._fly_again([min(number for number, flight in self._flying.items() if flight.at <= overdue)])
                 self._ack_probe.sent(now)
                 marked += 1
         if self._held:
@@ -212,6 +213,6 @@ class Window:
         return marked
 
 
-def _age(item: tuple[int, Flight | Hold]) -> tuple[float, int]:
+def _age(item: tuple[int, Hold]) -> tuple[float, int]:
     """Oldest first, the lower number first among equals."""
     return item[1].at, item[0]

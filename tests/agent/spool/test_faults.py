@@ -21,6 +21,8 @@ from fenghuo.wire import Span, Stream
 from fenghuo_agent.spool import Entry
 from fenghuo_agent.spool.database import open_database
 
+FRAME = 24 + 4096
+"""Bytes of one page in the log (SQLite file format, section 4.1)."""
 WRITER = Path(__file__).with_name("writing_process.py")
 STREAMS = (Stream.ALERTS, Stream.EVENTS, Stream.METRICS)
 
@@ -86,14 +88,14 @@ async def copy_of_live_files(place, spool) -> Path:
 
 
 async def test_a_log_cut_off_anywhere_costs_only_its_last_transactions(place):
-    async with place.opened() as spool:
+    async with place.opened(reserve=2**21) as spool:  # with a reserve the log is long before it is copied into the file
         for number in range(1, 21):
             await spool.append([Entry(Stream.EVENTS, os.urandom(900), 1)], {"events": str(number).encode()})
         cut = await copy_of_live_files(place, spool)
     log = cut.with_name(cut.name + "-wal")
     whole, file = log.read_bytes(), cut.read_bytes()
     seen = set()
-    for size in range(0, len(whole), len(whole) // 25):
+    for size in range(0, 32 + 90 * FRAME, 3 * FRAME + 50):
         cut.write_bytes(file)
         log.write_bytes(whole[:size] + os.urandom(size % 100))
         place.path = cut
@@ -136,6 +138,7 @@ async def test_a_file_damaged_while_in_use_is_replaced_and_what_it_held_is_count
         await spool.append([Entry(Stream.METRICS, os.urandom(3000), 10) for _ in range(50)])
         with sqlite3.connect(place.path) as other:
             other.execute("DROP TABLE batch")
+        spool.commit(before, Stream.METRICS, [Span(1, 1)])
         await asyncio.wait_for(spool.append([Entry(Stream.METRICS, b"x", 10)]), 10)
         assert spool.id != before
         assert spool.depth(Stream.METRICS).last == 1

@@ -206,3 +206,25 @@ async def test_draining_sends_what_is_there_and_ends_soon_without_a_broker_too(b
     alone = bench.transport(url="mqtt://127.0.0.1:1")
     async with tools.running(alone.run()):
         assert not await alone.drain(0.2)
+
+
+async def test_the_backlog_does_not_pass_live_metrics_that_wait_for_the_collector(bench, tools):
+    await bench.backlog(Stream.METRICS, 5)
+    await bench.put(Stream.METRICS, 5)
+    collector = tools.Collector(bench.port, answer=tools.silence)
+    async with bench.delivering(collector, window=2, ack_timeout=30):
+        await tools.until(lambda: len(collector.frames) == 2, "a full window")
+        await asyncio.sleep(0.3)
+        assert [(frame.stream, frame.sequence) for frame in collector.frames] == [("metrics", 1), ("metrics", 2)]
+
+
+async def test_while_nobody_listens_only_one_batch_at_a_time_is_tried_and_then_all_come_in_order(bench, tools):
+    transport = bench.transport()
+    async with tools.running(transport.run()):
+        await bench.put(Stream.EVENTS, 30)
+        await tools.until(lambda: bench.metric("unheard_total") >= 3, "three tries")
+        assert bench.metric("sent_batches_total", stream="events") <= 4
+        collector = tools.Collector(bench.port)
+        async with collector.listening():
+            await tools.until(lambda: not bench.held(), "all to be committed")
+    assert collector.firsts(Stream.EVENTS) == list(range(1, 31))
