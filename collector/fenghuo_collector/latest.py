@@ -205,11 +205,10 @@ class Latest:
         """Each table with those of its rows that are the newest of their series and have not ended.
 
         A device that stops answering is told of by a table of another layout with the same series `snmp_up`; only the
-        newer one may be shown.
+        newer one may be shown. Changes nothing and reads snapshots, so another thread may call it.
         """
-        self._expire()
-        for siblings in self._sources.values():
-            fresh = [entry for entry in siblings.values() if self._is_fresh(entry)]
+        for siblings in list(self._sources.values()):
+            fresh = [entry for entry in list(siblings.values()) if self._is_fresh(entry)]
             if len(fresh) == 1:
                 yield fresh[0], set(range(fresh[0].layout.height)) - fresh[0].gone
             else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 
 import pytest
@@ -50,7 +51,7 @@ async def take(latest: Latest, clock: VirtualClock, *tables: Table, agent: Agent
 
 def exposed(latest: Latest) -> dict[tuple[str, str], float]:
     """What a scrape reads: (name, device and port) → value; the parser is prometheus_client's own."""
-    text = b"".join(Exposition(latest).pieces()).decode()
+    text = Exposition(latest).scrape().decode()
     return {
         (sample.name, sample.labels.get("ifName", sample.labels.get("device", ""))): sample.value
         for family in text_string_to_metric_families(text)
@@ -175,7 +176,7 @@ async def test_the_exposition_escapes_labels_types_counters_and_carries_times(la
     labels = {"device": 'a"b\\c\nd', "job": "snmp", "room": ""}
     layout = Layout("sensor", labels, {}, ("x_total", "y", "z", "inf"), {"x_total": 64})
     await take(latest, clock, Table(layout, clock.now(), [[2**64 - 1], [None], [math.nan], [math.inf]]))
-    assert b"".join(Exposition(latest).pieces()).decode().splitlines() == [
+    assert Exposition(latest).scrape().decode().splitlines() == [
         "# TYPE inf gauge",
         rf'inf{{agent="gw1",device="a\"b\\c\nd",job="snmp",site="bj/haidian/zgc-no1"}} +Inf {clock.now()}',
         "# TYPE x_total counter",
@@ -183,3 +184,18 @@ async def test_the_exposition_escapes_labels_types_counters_and_carries_times(la
         "# TYPE z gauge",
         rf'z{{agent="gw1",device="a\"b\\c\nd",job="snmp",site="bj/haidian/zgc-no1"}} NaN {clock.now()}',
     ]
+
+
+async def test_while_tables_come_and_go_another_thread_may_scrape(latest, clock):
+    await take(latest, clock, system(clock, snmp_up=1))
+    exposition = Exposition(latest)
+    scrape_often = [exposition.scrape] * 30
+    scrapes = asyncio.get_running_loop().run_in_executor(None, lambda: [scrape() for scrape in scrape_often])
+    number = 0
+    while not scrapes.done():
+        number += 1
+        layout = interface("Gi1", "Gi2", device=f"sw-{number % 50}")
+        ended = number % 3 == 0
+        await take(latest, clock, Table(layout, clock.now(), () if ended else [[1, 2], [3, 4]], ended=ended))
+        await asyncio.sleep(0)
+    assert all(text.startswith(b"# TYPE") for text in await scrapes)

@@ -28,6 +28,15 @@ VERSIONS = tuple(ELASTICSEARCH)
 USER = "fenghuo"
 PASSWORD = "beacon-smoke"
 PASSWORD_HASH = "$2a$10$famud7YRrrYGu7dG3V01deI3wHHuv4DBA/xQquifaChi8QOTaiMtm"  # bcrypt of it
+COLLECTOR = "collector"
+"""A user with the same password and no more rights than docs/reference/sinks.md asks for."""
+RIGHTS = """\
+fenghuo_collector:
+  cluster: [monitor, manage_index_templates]
+  indices:
+    - names: ["logs-fenghuo.*"]
+      privileges: [auto_configure, create_doc, read, delete, view_index_metadata, maintenance, manage]
+"""
 _HEAP = "-Xms512m -Xmx512m -XX:+UseSerialGC -XX:TieredStopAtLevel=1"
 
 
@@ -130,8 +139,9 @@ def _configure(home: Path, folder: Path, port: int, *, secure: bool) -> None:
             "xpack.security.http.ssl.key": "node.key",
             "xpack.security.http.ssl.certificate": "node.crt",
         }
-        (config / "users").write_text(f"{USER}:{PASSWORD_HASH}\n")
-        (config / "users_roles").write_text(f"superuser:{USER}\n")
+        (config / "users").write_text(f"{USER}:{PASSWORD_HASH}\n{COLLECTOR}:{PASSWORD_HASH}\n")
+        (config / "users_roles").write_text(f"superuser:{USER}\nfenghuo_collector:{COLLECTOR}\n")
+        (config / "roles.yml").write_text(RIGHTS)
     (config / "elasticsearch.yml").write_text("".join(f"{k}: {json.dumps(v)}\n" for k, v in settings.items()))
     options = (home / "config/jvm.options").read_text().splitlines()
     unwanted = ("-XX:+UseG1GC", "-Xlog", "-XX:ErrorFile", "-XX:+HeapDump")

@@ -24,7 +24,7 @@ from fenghuo_collector.sinks.base import Batch
 from fenghuo_collector.sinks.elasticsearch import ElasticsearchConfig, ElasticsearchSink, templates
 from fenghuo_collector.sinks.elasticsearch.bulk import connect
 from fenghuo_collector.sinks.tls import Tls
-from servers.elasticsearch import ElasticsearchServer
+from servers.elasticsearch import COLLECTOR, ElasticsearchServer
 
 AGENT = AgentId(Site("bj/haidian/zgc-no1"), "gw1")
 _numbers = itertools.count(1)
@@ -185,6 +185,25 @@ async def test_when_mappings_are_newer_existing_data_streams_roll_over(config, s
     assert len((await templates.data_streams(client))[stream]) == 2
     assert elasticsearch_server.ids(stream) == sorted([first.id, second.id])
     await client.close()
+
+
+async def test_the_documented_rights_are_enough(config, elasticsearch_server, namespace):
+    if not elasticsearch_server.user:
+        return  # without a password everybody may do everything
+    own = config.replace(username=COLLECTOR, retention=86400.0 * 7)
+    sink = ElasticsearchSink(own, clock=SystemClock(), registry=CollectorRegistry())
+    await sink.start()
+    stream = f"logs-fenghuo.snmp_trap-{namespace}"
+    first = event()
+    await sink.write([batch(first)])
+    elasticsearch_server.request("POST", f"{stream}/_rollover")
+    copy = {"@timestamp": "2026-01-01T00:00:00.000Z", "event": {"id": first.id}}
+    elasticsearch_server.request("PUT", f"{stream}/_create/{first.id}?refresh=true", copy)
+    with pytest.raises(PartialWrite):
+        await sink.write([batch(first, event(source="not an object"))])
+    assert elasticsearch_server.ids(stream) == [first.id]
+    assert len(elasticsearch_server.ids(f"logs-fenghuo.dead_letter-{namespace}")) == 1
+    await sink.close()
 
 
 Handle = Callable[[web.Request, bytes], Awaitable[web.StreamResponse | None]]

@@ -24,6 +24,10 @@ class Exposition:
         self._latest = latest
         self._labels: WeakKeyDictionary[Layout, tuple[AgentId, list[str]]] = WeakKeyDictionary()
 
+    def scrape(self) -> bytes:
+        """The whole text; may be called from another thread."""
+        return b"".join(self.pieces())
+
     def pieces(self) -> Iterator[bytes]:
         """The text in pieces of one metric each, by name."""
         by_name: dict[str, list[tuple[Entry, set[int]]]] = defaultdict(list)
@@ -38,11 +42,11 @@ class Exposition:
 
     def _lines(self, name: str, entry: Entry, rows: set[int]) -> Iterator[str]:
         labels = self._label_texts(entry)
-        column = entry.table.columns[entry.layout.positions[name]]
-        time = entry.time
+        table = entry.table
+        column = table.columns[table.layout.positions[name]]
         for row, (text, value) in enumerate(zip(labels, column, strict=True)):
             if value is not None and row in rows:
-                yield f"{name}{{{text}}} {number(value)} {time}\n"
+                yield f"{name}{{{text}}} {number(value)} {table.time}\n"
 
     def _label_texts(self, entry: Entry) -> list[str]:
         known = self._labels.get(entry.layout)
