@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import random
 
 import numpy as np
 import pytest
@@ -90,9 +91,10 @@ def test_idle_and_constant_fields_cost_next_to_nothing():
     assert len(encode_chunk(np.arange(120) * 60_000, [idle, absent] * 7)) < 2_000
 
 
-def test_values_that_were_not_read_cost_nothing_beside_the_mark():
-    rows = [[None if index % 3 == 0 else 2**50 + index for _ in range(48)] for index in range(120)]
-    assert len(encode_chunk(np.arange(120), [matrix(rows, 48)])) < 500
+def test_values_that_were_not_read_cost_little_beside_the_mark():
+    dice = random.Random(2)
+    rows = [[None if dice.random() < 0.2 else 2**50 * port + index for port in range(48)] for index in range(120)]
+    assert len(encode_chunk(np.arange(120), [matrix(rows, 48)])) < 3_500
 
 
 def test_sensor_floats_cost_about_as_much_as_their_digits():
