@@ -159,8 +159,9 @@ class Session:
             self._wake.set()
 
     async def _watch(self) -> None:
+        interval = min(_CHECK_SECONDS, self._parts.config.ack_timeout / 4)
         while True:
-            await asyncio.sleep(_CHECK_SECONDS)
+            await asyncio.sleep(interval)
             self._parts.delivery.check()
             self._wake.set()
 

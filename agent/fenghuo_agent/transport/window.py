@@ -10,7 +10,7 @@ wait, and one that lost a few batches gets them after one answer.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from fenghuo.wire import Span
@@ -140,7 +140,7 @@ class Window:
 
     def received(self, spans: Sequence[Span], collector: str, now: float) -> int:
         """The collector's run has these; how many of them that was news of."""
-        found = self._within(spans, (*self._flying, *self._held, *self._again))
+        found = _within(spans, self._flying, self._again)
         for sequence in found:
             self._drop_flight(sequence)
             self._again.discard(sequence)
@@ -150,7 +150,7 @@ class Window:
 
     def committed(self, spans: Sequence[Span], now: float) -> int:
         """These are stored: forget them; how many of them were known here."""
-        found = self._within(spans, (*self._flying, *self._held, *self._again))
+        found = _within(spans, self._flying, self._held, self._again)
         self.gone(found)
         if found:
             self._commit_probe.answered()
@@ -158,10 +158,6 @@ class Window:
             self._again.update(sequence for sequence, hold in self._held.items() if hold.at < overdue)
         self._answered(now)
         return len(found)
-
-    @staticmethod
-    def _within(spans: Sequence[Span], known: Iterable[int]) -> list[int]:
-        return [sequence for sequence in known if any(span.first <= sequence <= span.last for span in spans)]
 
     def _answered(self, now: float) -> None:
         was_silent = self._ack_probe.silent
@@ -216,3 +212,15 @@ class Window:
 def _age(item: tuple[int, Hold]) -> tuple[float, int]:
     """Oldest first, the lower number first among equals."""
     return item[1].at, item[0]
+
+
+def _within(spans: Sequence[Span], *known: Collection[int]) -> set[int]:
+    """The numbers of any of `known` that lie in a span; a span may be as wide as it likes."""
+    found: set[int] = set()
+    for numbers in known:
+        for first, last in ((span.first, span.last) for span in spans):
+            if last - first < len(numbers):
+                found.update(number for number in range(first, last + 1) if number in numbers)
+            else:
+                found.update(number for number in numbers if first <= number <= last)
+    return found

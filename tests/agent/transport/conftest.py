@@ -156,8 +156,8 @@ class Bench:
             "publish_timeout": 2.0,
             "reconnect_first": 0.05,
             "reconnect_longest": 0.2,
-            "ack_timeout": 0.6,
-            "ack_timeout_longest": 1.2,
+            "ack_timeout": 0.4,
+            "ack_timeout_longest": 0.8,
             "commit_timeout": 60.0,
         }
         config = TransportConfig.model_validate({**settings, **options})
