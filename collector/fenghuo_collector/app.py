@@ -27,6 +27,7 @@ from fenghuo_collector.incidents import AlertJournal
 from fenghuo_collector.ingest import BrokerConfig, Ingest, IngestConfig
 from fenghuo_collector.latest import Latest
 from fenghuo_collector.sinks import build_sinks
+from fenghuo_collector.sinks.prometheus.exposition import Exposition
 from fenghuo_collector.sinks.sqlite.sink import SqliteSink
 
 _log = logging.getLogger(__name__)
@@ -73,8 +74,9 @@ async def started(
         )
         store = next((sink.query for sink in sinks if isinstance(sink, SqliteSink)), None)
         district = District(Site(config.site), clock, ingest, latest, journal, store)
+        exposition = Exposition(latest)
         accounts = Accounts(config.console.users, config.data / "users.json")
-        app = build(config.console, district, clock, accounts, lambda: generate_latest(registry))
+        app = build(config.console, district, clock, accounts, lambda: exposition.scrape() + generate_latest(registry))
         sock = listen(config.console.listen)
         stack.callback(sock.close)
         _say_where(config, app.state.console.link, sock.getsockname()[1])
