@@ -36,6 +36,7 @@ check: $(VENV)/.installed-dev
 	$(BIN)/ruff check
 	$(BIN)/pyright
 	$(BIN)/lint-imports
+	$(BIN)/pylint core/fenghuo agent/fenghuo_agent collector/fenghuo_collector
 
 docs: $(VENV)/.installed-dev
 	$(BIN)/python tests/docs/pages.py
