@@ -123,7 +123,7 @@ def tls(authority: Authority, folder: Path, name: str, file: str) -> dict[str, s
     identity = authority.issue(folder, name)
     (folder / f"{file}.crt").write_bytes(identity.cert.read_bytes())
     (folder / f"{file}.key").write_bytes(identity.key.read_bytes())
-    return {"ca": str(authority.file), "cert": str(folder / f"{file}.crt"), "key": str(folder / f"{file}.key")}
+    return {"ca": str(authority.file), "certificate": str(folder / f"{file}.crt"), "key": str(folder / f"{file}.key")}
 
 
 @pytest.fixture(scope="module")
@@ -132,7 +132,7 @@ def district(
 ) -> Iterator[Collector]:
     made = collector(
         folder / "collector",
-        broker={"url": f"mqtts://127.0.0.1:{broker.port}", **tls(authority, folder, "collector", "collector")},
+        broker={"url": f"mqtts://127.0.0.1:{broker.port}", "tls": tls(authority, folder, "collector", "collector")},
         sinks={"sqlite": {}, "prometheus": {"url": metrics.remote_write}},
         feeds={"webhook": [{"url": receiver.url, "secret": "s" * 32}]},
     )
@@ -152,7 +152,7 @@ def agent_file(folder: Path, authority: Authority, broker: Mosquitto, device: Sn
         {
             "site": SITE,
             "agent": "gw1",
-            "collector": {"url": f"mqtts://127.0.0.1:{broker.port}", **identity},
+            "collector": {"url": f"mqtts://127.0.0.1:{broker.port}", "tls": identity},
             "inputs": {
                 "snmp": {
                     "devices": [
@@ -169,7 +169,7 @@ def agent_file(folder: Path, authority: Authority, broker: Mosquitto, device: Sn
                     {
                         "broker": f"mqtts://127.0.0.1:{broker.port}",
                         "topic": "school/{room}/{device}/state",
-                        "tls": {"ca": identity["ca"], "certificate": identity["cert"], "key": identity["key"]},
+                        "tls": identity,
                     }
                 ],
             },
@@ -192,7 +192,7 @@ def publish(broker: Mosquitto, authority: Authority, folder: Path, celsius: floa
     mine = tls(authority, folder, "sensor", "sensor")
     command = [
         need("mosquitto_pub", "mosquitto-clients"), "-h", "127.0.0.1", "-p", str(broker.port), "--cafile", mine["ca"],
-        "--cert", mine["cert"], "--key", mine["key"], "-q", "1", "-t", "school/server-room/t1/state",
+        "--cert", mine["certificate"], "--key", mine["key"], "-q", "1", "-t", "school/server-room/t1/state",
         "-m", json.dumps({"temperature": celsius, "humidity": 40}),
     ]  # fmt: skip
     subprocess.run(command, check=True, timeout=20)

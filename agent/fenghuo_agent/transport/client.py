@@ -1,10 +1,9 @@
-"""The MQTT client: aiomqtt with what the broker says of each message, and TLS as configured."""
+"""The MQTT client: aiomqtt with what the broker says of each message."""
 
 from __future__ import annotations
 
 import asyncio
 import socket
-import ssl
 from typing import Any, Self
 
 import aiomqtt
@@ -15,7 +14,6 @@ from paho.mqtt.enums import MQTTErrorCode
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
-from fenghuo.errors import Permanent
 from fenghuo_agent.transport.config import TransportConfig
 
 NO_SUBSCRIBERS = 0x10
@@ -41,7 +39,7 @@ class BrokerClient(aiomqtt.Client):
             keepalive=max(1, round(config.keepalive)),
             timeout=config.connect_timeout,
             will=will,
-            tls_context=tls_context(config) if config.tls else None,
+            tls_context=config.tls.context() if config.encrypted else None,
             max_inflight_messages=MAX_INFLIGHT,
             max_queued_incoming_messages=1000,
             socket_options=[(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)],
@@ -112,41 +110,10 @@ async def speaks_five(config: TransportConfig) -> bool:
         protocol=aiomqtt.ProtocolVersion.V5,
         clean_start=True,
         timeout=config.connect_timeout,
-        tls_context=tls_context(config) if config.tls else None,
+        tls_context=config.tls.context() if config.encrypted else None,
     )
     try:
         async with client:
             return True
     except MqttConnectError as error:
         return getattr(error.rc, "value", error.rc) != UNSUPPORTED_VERSION
-
-
-class _Context(ssl.SSLContext):
-    """Asks for, and checks, a name that may differ from that of the host connected to."""
-
-    server_name = ""
-
-    def wrap_socket(self, sock: socket.socket, *args: Any, **options: Any) -> ssl.SSLSocket:
-        options["server_hostname"] = self.server_name
-        return super().wrap_socket(sock, *args, **options)
-
-
-def tls_context(config: TransportConfig) -> ssl.SSLContext:
-    """TLS 1.2 or newer, the broker's certificate and name verified. Files are read anew, so that rotated ones count.
-
-    Raises `Permanent` where a file cannot be used.
-    """
-    context = _Context(ssl.PROTOCOL_TLS_CLIENT)
-    context.server_name = config.server_name or config.host
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    try:
-        if config.ca:
-            context.load_verify_locations(config.ca)
-        else:
-            context.load_default_certs()
-        if config.cert and config.key:
-            # The empty password keeps OpenSSL from asking for one on the terminal.
-            context.load_cert_chain(config.cert, config.key, password="")
-    except (OSError, ValueError) as error:
-        raise Permanent(f"the TLS files of the transport cannot be used: {error}") from error
-    return context

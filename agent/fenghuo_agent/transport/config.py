@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator, model_validator
 
-from fenghuo.config import Duration, LocalPath, Secret, Section, Size
+from fenghuo.config import Duration, Secret, Section, Size, Tls
 
 PORTS = {"mqtt": 1883, "mqtts": 8883}
 
@@ -20,13 +20,8 @@ class TransportConfig(Section):
         default=None, description="User name; not needed where the certificate says who we are."
     )
     password: Secret | None = Field(default=None, description="Password that belongs to the user name.")
-    ca: LocalPath | None = Field(
-        default=None, description="Certificates that sign the broker's; the system's own where none is given."
-    )
-    cert: LocalPath | None = Field(default=None, description="This agent's certificate, PEM.")
-    key: LocalPath | None = Field(default=None, description="The private key of the certificate, PEM.")
-    server_name: str | None = Field(
-        default=None, description="Name that the broker's certificate must bear where it differs from the URL's host."
+    tls: Tls = Field(
+        default_factory=Tls, description="How the broker of an `mqtts://` URL is verified, and what we show it."
     )
     version: Literal["auto", "5", "3.1.1"] = Field(
         default="auto",
@@ -89,16 +84,14 @@ class TransportConfig(Section):
 
     @model_validator(mode="after")
     def _check_together(self) -> Self:
-        if (self.cert is None) != (self.key is None):
-            raise ValueError("`cert` and `key` belong together: give both or neither")
-        if not self.tls and (self.ca or self.cert or self.server_name):
-            raise ValueError("`ca`, `cert`, `key` and `server_name` need an mqtts:// URL")
+        if self.tls.given and not self.encrypted:
+            raise ValueError("`tls` needs an mqtts:// URL")
         if self.password is not None and self.username is None:
             raise ValueError("`password` needs a `username`")
         return self
 
     @property
-    def tls(self) -> bool:
+    def encrypted(self) -> bool:
         return urlsplit(self.url).scheme == "mqtts"
 
     @property

@@ -22,7 +22,7 @@ from amqtt.errors import AMQTTError  # pyright: ignore[reportMissingTypeStubs]
 from amqtt.session import Session  # pyright: ignore[reportMissingTypeStubs]
 
 from fenghuo.config import Secret
-from fenghuo.errors import Permanent, Retryable
+from fenghuo.errors import Retryable
 from fenghuo_collector.broker import access
 from fenghuo_collector.broker.access import Access
 from fenghuo_collector.broker.config import EmbeddedBrokerConfig, UserConfig, split_address
@@ -126,10 +126,7 @@ class EmbeddedBroker:
         for name in _NOISY:  # what a client does wrong is not the operator's concern, and we log what is
             logging.getLogger(name).setLevel(logging.CRITICAL)
         host, port = split_address(self._config.listen)
-        try:
-            tls = self._config.tls.context() if self._config.tls else None
-        except OSError as error:
-            raise Permanent(f"the embedded broker's TLS files: {error}") from error
+        tls = self._config.tls.context() if self._config.tls else None
         self._broker = _Broker(self._amqtt_config())
         try:
             await self._broker.start()

@@ -10,6 +10,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from fenghuo.config import Duration, LocalPath, Secret, Section, Size
 from fenghuo.model import AgentId
+from fenghuo.tls import server_context
 from fenghuo.wire import MAX_FRAME
 
 
@@ -46,22 +47,15 @@ class UserConfig(Section):
 class BrokerTlsConfig(Section):
     """TLS of the embedded broker."""
 
-    cert: LocalPath = Field(description="File of the broker's certificate, with its chain (PEM).")
+    certificate: LocalPath = Field(description="File of the broker's certificate, with its chain (PEM).")
     key: LocalPath = Field(description="File of the certificate's private key (PEM).")
     client_ca: LocalPath | None = Field(
         default=None, description="File of CA certificates (PEM); when given, clients must show a certificate of these."
     )
 
     def context(self) -> ssl.SSLContext:
-        """A server's TLS context: TLS 1.2 or newer. OSError where a file cannot be read."""
-        context = ssl.create_default_context(
-            ssl.Purpose.CLIENT_AUTH, cafile=str(self.client_ca) if self.client_ca else None
-        )
-        context.minimum_version = ssl.TLSVersion.TLSv1_2
-        context.load_cert_chain(self.cert, self.key)
-        if self.client_ca is not None:
-            context.verify_mode = ssl.CERT_REQUIRED
-        return context
+        """A server's TLS context. Raises `Permanent`, naming the file, where one is missing or is none."""
+        return server_context(self.certificate, self.key, self.client_ca)
 
 
 class EmbeddedBrokerConfig(Section):

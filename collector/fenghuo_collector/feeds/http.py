@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import ssl
 from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
-from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
 
 import aiohttp
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator
 
 from fenghuo.clock import Clock
-from fenghuo.config import LocalPath, Section
+from fenghuo.config import Tls
 from fenghuo.errors import Permanent, Retryable
 
 MAX_RETRY_AFTER = 3600.0
@@ -37,47 +35,14 @@ WebAddress = Annotated[str, AfterValidator(_web_address)]
 """An http or https URL without credentials in it."""
 
 
-class TlsConfig(Section):
-    """How a receiver's certificate is checked, and what we show it."""
-
-    ca_file: LocalPath | None = Field(
-        default=None, description="File of the certificate authority to trust instead of the system's."
-    )
-    certificate_file: LocalPath | None = Field(default=None, description="File of our own certificate, for mutual TLS.")
-    key_file: LocalPath | None = Field(default=None, description="File of our certificate's private key.")
-    verify: bool = Field(
-        default=True, description="Whether the receiver's certificate is checked; leave it on outside a laboratory."
-    )
-
-
-def tls_context(config: TlsConfig) -> ssl.SSLContext:
-    """What aiohttp wants; `Permanent` where a file cannot be used."""
-    try:
-        context = ssl.create_default_context(cafile=config.ca_file)
-        if config.certificate_file:
-            context.load_cert_chain(config.certificate_file, config.key_file)
-    except (OSError, ssl.SSLError) as error:
-        raise Permanent(f"TLS files {_names(config)} cannot be used: {error}") from error
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    if not config.verify:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    return context
-
-
-def _names(config: TlsConfig) -> str:
-    files: list[Path | None] = [config.ca_file, config.certificate_file, config.key_file]
-    return ", ".join(str(file) for file in files if file)
-
-
 class Poster:
     """Posts JSON documents; its connections are kept open. Redirects are not followed: what is signed and secret goes
     nowhere but to the address that was configured. Raises `Permanent` where a TLS file cannot be used.
     """
 
-    def __init__(self, *, seconds: float, tls: TlsConfig, clock: Clock) -> None:
+    def __init__(self, *, seconds: float, tls: Tls, clock: Clock) -> None:
         self._timeout = aiohttp.ClientTimeout(total=seconds)
-        self._tls = tls_context(tls)
+        self._tls = tls.context()
         self._clock = clock
         self._session: aiohttp.ClientSession | None = None
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import ssl
 from typing import Annotated, Literal, Self
 from urllib.parse import SplitResult, urlsplit
 
 from pydantic import AfterValidator, Field, model_validator
 
-from fenghuo.config import Duration, LocalPath, Secret, Section, Size
+from fenghuo.config import Duration, Secret, Section, Size, Tls
 from fenghuo.model import Site
 
 _PORTS = {"mqtt": 1883, "mqtts": 8883}
@@ -42,11 +41,9 @@ class BrokerConfig(Section):
         default=None, description="User name; not needed where the certificate says who we are."
     )
     password: Secret | None = Field(default=None, description="Password that belongs to the user name.")
-    ca: LocalPath | None = Field(
-        default=None, description="Certificates that sign the broker's; the system's own where none is given."
+    tls: Tls = Field(
+        default_factory=Tls, description="How the broker of an `mqtts://` URL is verified, and what we show it."
     )
-    cert: LocalPath | None = Field(default=None, description="The collector's own certificate, PEM.")
-    key: LocalPath | None = Field(default=None, description="The private key of the certificate, PEM.")
     client_id: str | None = Field(
         default=None,
         min_length=1,
@@ -68,21 +65,11 @@ class BrokerConfig(Section):
 
     @model_validator(mode="after")
     def _check_together(self) -> Self:
-        if (self.cert is None) != (self.key is None):
-            raise ValueError("`cert` and `key` belong together: give both or neither")
-        if not self.encrypted and (self.ca or self.cert):
-            raise ValueError("`ca`, `cert` and `key` need an mqtts:// URL")
+        if self.tls.given and not self.encrypted:
+            raise ValueError("`tls` needs an mqtts:// URL")
         if self.password is not None and self.username is None:
             raise ValueError("`password` needs a `username`")
         return self
-
-    def tls_context(self) -> ssl.SSLContext:
-        """TLS 1.2 or newer, certificates checked. OSError where a file cannot be read."""
-        context = ssl.create_default_context(cafile=str(self.ca) if self.ca else None)
-        context.minimum_version = ssl.TLSVersion.TLSv1_2
-        if self.cert is not None:
-            context.load_cert_chain(self.cert, self.key)
-        return context
 
     @property
     def parts(self) -> SplitResult:

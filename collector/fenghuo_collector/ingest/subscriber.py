@@ -117,7 +117,7 @@ class Subscriber:
             clean_start=MQTT_CLEAN_START_FIRST_ONLY if old else True,
             keepalive=round(config.keepalive),
             timeout=config.timeout,
-            tls_context=config.tls_context() if config.encrypted else None,
+            tls_context=config.tls.context() if config.encrypted else None,
             queue_type=cast("type[asyncio.Queue[aiomqtt.Message]]", self._make_queue),
             logger=_quiet,
         )

@@ -7,6 +7,7 @@ from fenghuo.config.reference import reference
 from fenghuo.config.schema import schema, schema_text
 from fenghuo.config.secret import Secret
 from fenghuo.config.section import LocalPath, Section
+from fenghuo.config.tls import Tls
 from fenghuo.config.units import Duration, Size, format_duration, format_size, parse_duration, parse_size
 
 __all__ = [
@@ -15,6 +16,7 @@ __all__ = [
     "Secret",
     "Section",
     "Size",
+    "Tls",
     "format_duration",
     "format_size",
     "load",

@@ -120,12 +120,14 @@ NAME = "bj/haidian/zgc-no1/gw1"
 ACL = "pattern readwrite fenghuo/1/%u/#\n"
 
 
+def shown(authority, identity, **options):
+    return {"ca": authority.file, "certificate": identity.cert, "key": identity.key, **options}
+
+
 async def test_over_tls_the_certificate_alone_says_who_the_agent_is(bench, tools, authority, tmp_path):
     agent = authority.issue(tmp_path, NAME)
     with mosquitto_tls(tmp_path / "tls", authority, ACL) as broker:
-        transport = bench.transport(
-            url=f"mqtts://127.0.0.1:{broker.port}", ca=authority.file, cert=agent.cert, key=agent.key
-        )
+        transport = bench.transport(url=f"mqtts://127.0.0.1:{broker.port}", tls=shown(authority, agent))
         await bench.put(Stream.METRICS, 3)
         async with tools.running(transport.run()):
             await tools.until(lambda: bench.metric("unheard_total"), "the broker to take a batch")
@@ -135,9 +137,7 @@ async def test_over_tls_the_certificate_alone_says_who_the_agent_is(bench, tools
 async def test_a_broker_that_forbids_our_topics_is_an_error_for_the_operator(bench, tools, authority, tmp_path, caplog):
     stranger = authority.issue(tmp_path, "bj/haidian/another/gw1")
     with mosquitto_tls(tmp_path / "tls", authority, ACL) as broker:
-        transport = bench.transport(
-            url=f"mqtts://127.0.0.1:{broker.port}", ca=authority.file, cert=stranger.cert, key=stranger.key
-        )
+        transport = bench.transport(url=f"mqtts://127.0.0.1:{broker.port}", tls=shown(authority, stranger))
         await bench.put(Stream.METRICS, 1)
         async with tools.running(transport.run()):
             await tools.until(lambda: bench.metric("denied_total"), "the refusal")
@@ -149,9 +149,7 @@ async def test_a_broker_with_a_certificate_of_somebody_else_is_not_trusted(bench
     other = Authority(tmp_path / "other", "Somebody else")
     agent = authority.issue(tmp_path, NAME)
     with mosquitto_tls(tmp_path / "tls", other, ACL) as broker:
-        transport = bench.transport(
-            url=f"mqtts://127.0.0.1:{broker.port}", ca=authority.file, cert=agent.cert, key=agent.key
-        )
+        transport = bench.transport(url=f"mqtts://127.0.0.1:{broker.port}", tls=shown(authority, agent))
         async with tools.running(transport.run()):
             await tools.until(lambda: bench.metric("failures_total") >= 1, "the failure")
             assert not transport.connected
@@ -163,7 +161,7 @@ async def test_the_name_in_the_brokers_certificate_is_checked(bench, tools, auth
     agent = authority.issue(tmp_path, NAME)
     with mosquitto_tls(tmp_path / "tls", authority, ACL) as broker:
         url = f"mqtts://127.0.0.1:{broker.port}"
-        transport = bench.transport(url=url, ca=authority.file, cert=agent.cert, key=agent.key, server_name=name)
+        transport = bench.transport(url=url, tls=shown(authority, agent, server_name=name))
         async with tools.running(transport.run()):
             await tools.until(lambda: transport.connected or bench.metric("failures_total"), "an outcome")
             assert transport.connected == connects

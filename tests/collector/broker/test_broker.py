@@ -160,7 +160,7 @@ async def connects(config: BrokerConfig) -> bool:
 async def test_when_others_must_show_who_they_are_the_collector_still_comes_in(tmp_path):
     authority = Authority(tmp_path)
     server = authority.issue(tmp_path, "broker", "127.0.0.1")
-    tls = {"cert": server.cert, "key": server.key, "client_ca": authority.file}
+    tls = {"certificate": server.cert, "key": server.key, "client_ca": authority.file}
     for options in ({}, {"users": USERS}, {"tls": tls}, {"users": USERS, "tls": tls}):
         async with broker(**options) as embedded:
             own = embedded.client_config()
@@ -174,7 +174,7 @@ async def test_when_others_must_show_who_they_are_the_collector_still_comes_in(t
 async def test_when_tls_is_configured_clients_must_show_a_certificate(tmp_path):
     authority = Authority(tmp_path)
     server, own = authority.issue(tmp_path, "broker", "127.0.0.1"), authority.issue(tmp_path, "gw1")
-    tls = {"cert": server.cert, "key": server.key, "client_ca": authority.file}
+    tls = {"certificate": server.cert, "key": server.key, "client_ca": authority.file}
     async with broker(tls=tls) as embedded:
         shown = aiomqtt.TLSParameters(ca_certs=str(authority.file), certfile=str(own.cert), keyfile=str(own.key))
         async with client(embedded, tls_params=shown) as connection:

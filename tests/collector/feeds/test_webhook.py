@@ -14,10 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fenghuo.clock import VirtualClock
-from fenghuo.config import Secret
+from fenghuo.config import Secret, Tls
 from fenghuo.errors import Permanent, Retryable
 from fenghuo.model import AlertState
-from fenghuo_collector.feeds.http import TlsConfig, retry_after
+from fenghuo_collector.feeds.http import retry_after
 from fenghuo_collector.feeds.webhook import HEADER, WebhookConfig, WebhookFeed, sign, verify
 from servers.process import free_port, need
 
@@ -204,7 +204,7 @@ async def test_a_certificate_is_checked_unless_a_laboratory_says_no(tmp_path):
             await untrusting.deliver([step(hot())])
         await untrusting.close()
         assert taking.requests == []
-        for tls in (TlsConfig(ca_file=certificate), TlsConfig(verify=False)):
+        for tls in (Tls(ca=certificate), Tls(verify=False)):
             feed = webhook(taking.url, tls=tls)
             await feed.deliver([step(hot())])
             await feed.close()
@@ -224,7 +224,7 @@ def make_certificate(folder: Path) -> tuple[Path, Path]:
 
 def test_tls_files_that_cannot_be_used_are_found_at_the_start(tmp_path):
     with pytest.raises(Permanent, match="TLS"):
-        webhook("https://127.0.0.1/", tls=TlsConfig(ca_file=tmp_path / "missing"))
+        webhook("https://127.0.0.1/", tls=Tls(ca=tmp_path / "missing"))
 
 
 def test_secrets_do_not_show_in_the_configuration():

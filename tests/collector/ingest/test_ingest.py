@@ -365,9 +365,7 @@ async def test_when_the_broker_wants_tls_and_a_certificate_ingest_shows_its_own(
             MemorySink(),
             broker={
                 "url": f"mqtts://127.0.0.1:{broker.port}",
-                "ca": authority.file,
-                "cert": own.cert,
-                "key": own.key,
+                "tls": {"ca": authority.file, "certificate": own.cert, "key": own.key},
             },
         )
         async with running(ingest):

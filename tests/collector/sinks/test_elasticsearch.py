@@ -15,7 +15,7 @@ from aiohttp import web
 from prometheus_client import CollectorRegistry
 
 from fenghuo.clock import SystemClock
-from fenghuo.config import Secret
+from fenghuo.config import Secret, Tls
 from fenghuo.errors import PartialWrite, Retryable
 from fenghuo.ids import uuid7
 from fenghuo.model import AgentId, Event, Site
@@ -23,7 +23,6 @@ from fenghuo.wire import Stream
 from fenghuo_collector.sinks.base import Batch
 from fenghuo_collector.sinks.elasticsearch import ElasticsearchConfig, ElasticsearchSink, templates
 from fenghuo_collector.sinks.elasticsearch.bulk import connect
-from fenghuo_collector.sinks.tls import Tls
 from servers.elasticsearch import COLLECTOR, ElasticsearchServer
 
 AGENT = AgentId(Site("bj/haidian/zgc-no1"), "gw1")
@@ -53,7 +52,7 @@ def config(elasticsearch_server: ElasticsearchServer, namespace: str) -> Elastic
         namespace=namespace,
         username=server.user,
         password=Secret(server.password) if server.password else None,
-        tls=Tls(ca_file=server.ca_file),
+        tls=Tls(ca=server.ca_file),
     )
 
 

@@ -15,14 +15,13 @@ from aiohttp import web
 from prometheus_client import CollectorRegistry
 
 from fenghuo.clock import Clock, SystemClock, VirtualClock
-from fenghuo.config import Secret
+from fenghuo.config import Secret, Tls
 from fenghuo.errors import PartialWrite, Permanent, Retryable
 from fenghuo.model import AgentId, Layout, Site, Table, single
 from fenghuo.wire import Stream
 from fenghuo_collector.sinks.base import Batch
 from fenghuo_collector.sinks.prometheus import PrometheusConfig, PrometheusSink
 from fenghuo_collector.sinks.prometheus.sink import Refusals
-from fenghuo_collector.sinks.tls import Tls
 from servers.elasticsearch import PASSWORD, PASSWORD_HASH, make_certificate
 from servers.prometheus import PrometheusServer, prometheus
 
@@ -187,7 +186,7 @@ async def test_with_tls_and_a_password_it_writes_and_without_either_it_says_so(t
             url=server.remote_write,
             username="fenghuo",
             password=Secret(PASSWORD),
-            tls=Tls(ca_file=tmp_path / "node.crt"),
+            tls=Tls(ca=tmp_path / "node.crt"),
         )
         async with started(config) as sink:
             await sink.write([table])
@@ -205,7 +204,7 @@ async def test_with_tls_and_a_password_it_writes_and_without_either_it_says_so(t
 
 
 async def test_when_a_certificate_file_is_missing_it_says_which(tmp_path):
-    missing = PrometheusConfig(url="https://127.0.0.1:1/", tls=Tls(ca_file=tmp_path / "none.pem"))
+    missing = PrometheusConfig(url="https://127.0.0.1:1/", tls=Tls(ca=tmp_path / "none.pem"))
     with pytest.raises(Permanent, match=r"none\.pem"):
         async with started(missing):
             pass

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
-from fenghuo.config import Duration, LocalPath, Secret, Section, Size
+from fenghuo.config import Duration, Secret, Section, Size, Tls
 from fenghuo_agent.inputs.mqtt_sensor.broker import BrokerAddress
 from fenghuo_agent.inputs.mqtt_sensor.topic import Pattern
 from fenghuo_agent.inputs.mqtt_sensor.units import UNITS
@@ -45,22 +45,6 @@ def _named(value: Any) -> Any:
 FieldMapping = Annotated[FieldConfig, BeforeValidator(_named, json_schema_input_type=str | FieldConfig)]
 
 
-class TlsConfig(Section):
-    """TLS towards a broker; used with `mqtts://`."""
-
-    ca: LocalPath | None = Field(
-        default=None, description="Certificates that the broker's must chain to (PEM); the system's where not given."
-    )
-    certificate: LocalPath | None = Field(default=None, description="Certificate of this client (PEM).")
-    key: LocalPath | None = Field(default=None, description="Private key of this client (PEM).")
-
-    @model_validator(mode="after")
-    def _paired(self) -> Self:
-        if (self.certificate is None) != (self.key is None):
-            raise ValueError("certificate and key belong together: give both or none")
-        return self
-
-
 class MqttSensorConfig(Section):
     """Sensors that publish JSON (or bare numbers) to an MQTT broker."""
 
@@ -73,7 +57,9 @@ class MqttSensorConfig(Section):
     )
     username: str | None = Field(default=None, description="User name for the broker.")
     password: Secret | None = Field(default=None, description="Password for the broker.")
-    tls: TlsConfig = Field(default_factory=TlsConfig, description="Certificates, where the broker asks for them.")
+    tls: Tls = Field(
+        default_factory=Tls, description="How the broker of an `mqtts://` URL is verified, and what we show it."
+    )
     protocol: Literal["3.1.1", "5"] = Field(default="3.1.1", description="Version of MQTT to speak.")
     fields: dict[str, FieldMapping] = Field(
         default_factory=dict[str, FieldConfig],

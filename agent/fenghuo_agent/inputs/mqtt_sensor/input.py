@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import ssl
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
@@ -130,18 +129,8 @@ class MqttSensorInput:
             keepalive=round(config.keepalive),
             queue_type=cast("type[asyncio.Queue[aiomqtt.Message]]", inbox),
             max_queued_incoming_messages=QUEUE,
-            tls_context=self._tls() if self._address.secure else None,
+            tls_context=config.tls.context() if self._address.secure else None,
         )
-
-    def _tls(self) -> ssl.SSLContext:
-        tls = self._config.tls
-        try:
-            context = ssl.create_default_context(cafile=tls.ca)
-            if tls.certificate and tls.key:
-                context.load_cert_chain(tls.certificate, tls.key)
-        except (OSError, ssl.SSLError) as error:
-            raise Permanent(f"cannot use the certificates for {self._address}: {error}") from error
-        return context
 
     def _take(self, message: aiomqtt.Message, accumulator: Accumulator) -> bool:
         """Hand on what a message says; whether it said anything."""

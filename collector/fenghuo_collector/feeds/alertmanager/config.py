@@ -6,8 +6,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-from fenghuo.config import Duration, Secret, Section
-from fenghuo_collector.feeds.http import TlsConfig, WebAddress
+from fenghuo.config import Duration, Secret, Section, Tls
+from fenghuo_collector.feeds.http import WebAddress
 
 
 class AlertmanagerConfig(Section):
@@ -42,4 +42,4 @@ class AlertmanagerConfig(Section):
     authorization: Secret | None = Field(
         default=None, description="Value of the Authorization header, e.g. `Bearer …`, where a proxy asks for one."
     )
-    tls: TlsConfig = Field(default=TlsConfig(), description="How TLS is spoken with https addresses.")
+    tls: Tls = Field(default_factory=Tls, description="How TLS is spoken with https addresses.")

@@ -6,9 +6,9 @@ from typing import Annotated
 
 from pydantic import Field
 
-from fenghuo.config import Duration, Secret, Section
+from fenghuo.config import Duration, Secret, Section, Tls
 from fenghuo.model import AlertState
-from fenghuo_collector.feeds.http import TlsConfig, WebAddress
+from fenghuo_collector.feeds.http import WebAddress
 
 
 class WebhookConfig(Section):
@@ -35,4 +35,4 @@ class WebhookConfig(Section):
     console_url: WebAddress | None = Field(
         default=None, description="Address of this collector's console, for a link in each document."
     )
-    tls: TlsConfig = Field(default=TlsConfig(), description="How TLS is spoken with an https address.")
+    tls: Tls = Field(default_factory=Tls, description="How TLS is spoken with an https address.")

@@ -15,7 +15,6 @@ from elasticsearch import AsyncElasticsearch, JsonSerializer, UnsupportedProduct
 from fenghuo.errors import FenghuoError
 from fenghuo_collector.sinks.elasticsearch.config import ElasticsearchConfig
 from fenghuo_collector.sinks.elasticsearch.encode import Item
-from fenghuo_collector.sinks.tls import ssl_context
 from fenghuo_collector.sinks.trouble import Trouble
 
 _ANSWER = [
@@ -99,7 +98,7 @@ def connect(config: ElasticsearchConfig) -> AsyncElasticsearch:
     logging.getLogger("elastic_transport.node_pool").setLevel(logging.ERROR)
     options: dict[str, Any] = {}
     if any(host.startswith("https:") for host in config.hosts):
-        options["ssl_context"] = ssl_context(config.tls)
+        options["ssl_context"] = config.tls.context()
     if config.username is not None and config.password is not None:
         options["basic_auth"] = (config.username, config.password.reveal())
     if config.api_key is not None:

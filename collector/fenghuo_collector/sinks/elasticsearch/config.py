@@ -6,8 +6,7 @@ from typing import Annotated
 
 from pydantic import Field, StringConstraints, model_validator
 
-from fenghuo.config import Duration, Secret, Section, Size
-from fenghuo_collector.sinks.tls import Tls
+from fenghuo.config import Duration, Secret, Section, Size, Tls
 
 Host = Annotated[str, StringConstraints(pattern=r"^https?://")]
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field, model_validator
 
-from fenghuo.config import Duration, Secret, Section
-from fenghuo_collector.sinks.tls import Tls
+from fenghuo.config import Duration, Secret, Section, Tls
 
 
 class PrometheusConfig(Section):

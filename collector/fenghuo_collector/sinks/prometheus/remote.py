@@ -14,7 +14,6 @@ import cramjam
 from fenghuo.clock import Clock
 from fenghuo.errors import Retryable
 from fenghuo_collector.sinks.prometheus.config import PrometheusConfig
-from fenghuo_collector.sinks.tls import ssl_context
 from fenghuo_collector.sinks.trouble import Trouble
 
 _log = logging.getLogger(__name__)
@@ -58,7 +57,7 @@ class Remote:
 
     async def start(self) -> None:
         config = self._config
-        tls = ssl_context(config.tls) if config.url.startswith("https:") else True
+        tls = config.tls.context() if config.url.startswith("https:") else True
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=config.connections, ssl=tls, keepalive_timeout=60),
             timeout=aiohttp.ClientTimeout(total=config.timeout),
