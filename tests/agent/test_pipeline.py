@@ -108,10 +108,12 @@ def test_a_storm_of_alerts_does_not_save_the_memory_with_each_of_them(
 def test_an_asset_is_sent_under_an_id_of_its_own_each_time(
     pipeline: Pipeline, clock: VirtualClock, recorder: Recorder
 ) -> None:
-    pipeline.asset(Asset("chassis-1", clock.now(), {"sysName": "sw1"}))
+    pipeline.asset(Asset("chassis-1", clock.now(), {"host": {"name": "sw1"}}))
     clock.advance(1)
-    pipeline.asset(Asset("chassis-1", clock.now(), {"sysName": "sw2"}))
+    pipeline.asset(Asset("chassis-1", clock.now(), {"host": {"name": "sw2"}, "device": {"manufacturer": "H3C"}}))
     events = [event for _, event in recorder.taken if isinstance(event, Event)]
     assert len({event.id for event in events}) == 2
-    assert [event.document["fenghuo"]["asset"]["sysName"] for event in events] == ["sw1", "sw2"]
+    assert [event.document["host"]["name"] for event in events] == ["sw1", "sw2"]
+    assert events[1].document["device"] == {"id": "chassis-1", "manufacturer": "H3C"}
+    assert events[1].document["fenghuo"]["asset"] == {"id": "chassis-1"}
     assert {event.document["device"]["id"] for event in events} == {"chassis-1"}

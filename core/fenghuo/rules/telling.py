@@ -7,6 +7,7 @@ import math
 from collections.abc import Mapping
 from copy import copy
 from dataclasses import dataclass
+from ipaddress import ip_address
 from typing import Any
 
 from fenghuo.alerts import iso
@@ -105,5 +106,15 @@ def _finite(values: Mapping[str, int | float]) -> dict[str, int | float]:
 
 
 def _party(party: Party, labels: Mapping[str, str]) -> dict[str, str]:
-    named = {"ip": party.ip, "mac": party.mac, "name": party.name}
-    return {key: labels[label] for key, label in named.items() if label and labels.get(label)}
+    ip, mac, name = (labels.get(label, "") if label else "" for label in (party.ip, party.mac, party.name))
+    named = {"ip": _address(ip), "mac": mac, "name": name}
+    return {key: value for key, value in named.items() if value}
+
+
+def _address(text: str) -> str:
+    """The IP address in `10.0.0.1`, `10.0.0.1:1161` or `[::1]:1161`; "" where it is a name: ECS takes addresses only."""
+    bare = text.rpartition(":")[0].strip("[]") if text.startswith("[") or text.count(":") == 1 else text
+    try:
+        return str(ip_address(bare.partition("%")[0]))
+    except ValueError:
+        return ""

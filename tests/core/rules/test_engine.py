@@ -74,6 +74,22 @@ def test_rules_of_another_measurement_or_without_their_fields_are_not_asked(make
     assert [state.evaluations for state in on.engine.states] == [0, 1]
 
 
+@pytest.mark.parametrize(
+    ("instance", "victim"),
+    [
+        ("10.0.0.1", {"name": "sw1", "ip": "10.0.0.1"}),
+        ("10.0.0.1:1161", {"name": "sw1", "ip": "10.0.0.1"}),
+        ("[2001:db8::1]:1161", {"name": "sw1", "ip": "2001:db8::1"}),
+        ("fe80::1%eth0", {"name": "sw1", "ip": "fe80::1"}),
+        ("sw1.school.example", {"name": "sw1"}),
+    ],
+)
+def test_a_party_s_ip_is_an_address_or_absent(make_rule, run, instance, victim):
+    on = run(make_rule(data="x", condition="value > 1", victim={"name": "device", "ip": "instance"}))
+    on.read(0, {**SW1, "instance": instance}, x=2)
+    assert [alert.victim for alert in on.alerts] == [victim]
+
+
 def test_an_alert_names_its_values_parties_and_labels(make_rule, run):
     rule = make_rule(
         data="rate(x) / y",

@@ -14,7 +14,7 @@ from elasticsearch import ApiError, AsyncElasticsearch, BadRequestError, NotFoun
 
 _log = logging.getLogger(__name__)
 
-VERSION = 1
+VERSION = 2
 """Raised with every change of the templates or of mappings.yaml."""
 NAME = "logs-fenghuo"
 PATTERN = "logs-fenghuo.*-*"
