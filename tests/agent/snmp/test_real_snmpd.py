@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import pytest
 
 from fenghuo.clock import VirtualClock
@@ -170,3 +172,24 @@ async def test_when_snmpd_restarts_a_new_epoch_begins(tmp_path, recorder, make_i
     assert source.tally.restarts == 1
     assert recorder.value("system", "sysUpTime") < 6000
     assert len({id(table.layout) for table in recorder.tables}) == 2
+
+
+@pytest.mark.parametrize("credential", [{"community": COMMUNITY}, user("sha256aes")], ids=["v2c", "v3"])
+async def test_when_snmpd_comes_back_it_is_read_at_the_next_turn_and_never_said_to_be_down_again(
+    tmp_path, recorder, make_input, credential
+):
+    with snmpd(tmp_path) as first:
+        source = make_input(first.address(), credential=credential, clock=(clock := VirtualClock()))
+        await source.once(recorder)
+    for _ in range(4):  # by then it is asked in earnest only now and then
+        clock.advance(60)
+        with contextlib.suppress(DevicesFailed):
+            await source.once(recorder)
+        assert recorder.value("system", "snmp_up") == 0
+    with snmpd(tmp_path, port=first.port):
+        before = len(recorder.tables)
+        clock.advance(60)
+        await source.once(recorder)
+    said = [table.columns[0] for table in recorder.tables[before:] if table.layout.name == "system" and not table.ended]
+    assert said == [(1,)]
+    assert source.tally.devices["up"] == 1

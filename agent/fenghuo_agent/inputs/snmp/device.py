@@ -14,7 +14,7 @@ from fenghuo_agent.inputs.base import Accumulator
 from fenghuo_agent.inputs.snmp import ber, config, mibs
 from fenghuo_agent.inputs.snmp.asset import asset_of, attributes_of
 from fenghuo_agent.inputs.snmp.config import Credential, SnmpConfig
-from fenghuo_agent.inputs.snmp.errors import Denied, Faulty, SnmpError, Unanswered
+from fenghuo_agent.inputs.snmp.errors import Denied, Faulty, Flooded, Refused, SnmpError, Unanswered
 from fenghuo_agent.inputs.snmp.labels import Names
 from fenghuo_agent.inputs.snmp.learn import Learnt, learn
 from fenghuo_agent.inputs.snmp.message import AUTHORIZATION_ERROR, GET, Community, Envelope
@@ -39,6 +39,8 @@ log = logging.getLogger(__name__)
 PROBE = ber.tlv(ber.SEQUENCE, mibs.SYS_UPTIME.instance(mibs.SCALAR) + b"\x05\x00")
 MOVES_APART = 300.0
 MOST_MOVES = 2
+ONCE = 0.9
+"""Of the time-out: less than the least wait for an answer."""
 TRY_ALL = 10
 """After so many failures in a row the other credentials are tried as well."""
 
@@ -74,13 +76,14 @@ class Device:
 
     __slots__ = (
         "_asset", "_candidates", "_credential", "_discontinuities", "_down", "_epochs", "_fit", "_label", "_layouts", "_learnt", "_moves_from",
-        "_reading", "_relearn_at", "_session", "_shared", "_uptime", "config", "failures", "probe_at", "state",
+        "_reading", "_relearn_at", "_session", "_shared", "_uptime", "config", "failures", "probe_at", "silent", "state",
     )  # fmt: skip
 
     def __init__(self, settings: config.Device, shared: Shared) -> None:
         self.config = settings
         self.failures = 0
         self.probe_at = 0.0
+        self.silent = False
         self.state = "unknown"
         self._shared = shared
         options = shared.config
@@ -124,8 +127,27 @@ class Device:
 
     async def contact(self) -> None:
         """Find out cheaply whether the device answers. Raises `SnmpError` where it does not."""
-        with self._session.open(self._shared.config.deadline) as session:
-            await self._introduce(session)
+        self.silent = False
+        try:
+            with self._session.open(self._shared.config.deadline) as session:
+                await self._introduce(session)
+        except (Unanswered, Refused):
+            self.silent = True
+            raise
+
+    async def stirs(self) -> bool:
+        """Whether a silent device answers one question, asked once; with several credentials to try, none is asked."""
+        if self._credential is None and len(self._candidates) > 1:
+            return False
+        try:
+            # So short that there is no time to ask again.
+            with self._session.open(self._shared.config.timeout * ONCE) as session:
+                await self._knock(session)
+        except (Unanswered, Refused, Flooded):
+            return False
+        except SnmpError:
+            return True
+        return True
 
     async def poll(self, accumulator: Accumulator) -> None:
         """Read everything once, of a device that was contacted before.

@@ -58,9 +58,9 @@ class Schedule:
                 due += missed * interval
 
     async def turn(self, device: Device, accumulator: Accumulator) -> SnmpError | None:
-        """Poll one device, or say that it is down where it is not yet time to ask it again; what failed, if it did."""
+        """Poll one device, or say that it is down where it is still silent; what failed, if it did."""
         clock, options = self._shared.clock, self._shared.config
-        if device.failures and clock.monotonic() < device.probe_at:
+        if device.failures and clock.monotonic() < device.probe_at and not await self._stirs(device):
             device.unreachable(accumulator)
             return None
         try:
@@ -79,6 +79,13 @@ class Schedule:
         device.probe_at = clock.monotonic() + pause * 0.9
         device.unreachable(accumulator)
         return failed
+
+    async def _stirs(self, device: Device) -> bool:
+        """Whether a device that was silent answers one question, so that none is said to be down once it is back."""
+        if not device.silent:
+            return False
+        async with self._probing:
+            return await device.stirs()
 
     async def _poll(self, device: Device, accumulator: Accumulator) -> None:
         if device.state != "up":
