@@ -8,8 +8,8 @@ absent; conditions are true, false or absent (Kleene's three-valued logic).
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from fenghuo.model import Value
 from fenghuo.rules.expression import (
@@ -26,6 +26,9 @@ from fenghuo.rules.expression import (
     Variable,
 )
 
+if TYPE_CHECKING:
+    from fenghuo.rules.memory import Memory
+
 Column = Sequence[Any]
 """Values or truths, one a row; None where absent."""
 
@@ -33,15 +36,24 @@ Column = Sequence[Any]
 class Frame:
     """One table while it is judged: its columns, its rates (made when first asked for) and the rule's variables.
 
+    `memories`: what is remembered of the fields that rules compare with before.
+
     `levels`: the truth of the rule's levels, in their order, once one was asked for; None for one without a condition.
     """
 
-    __slots__ = ("_value", "columns", "data", "elapsed", "height", "levels", "previous", "rate")
+    __slots__ = ("_value", "columns", "data", "elapsed", "height", "levels", "memories", "previous", "rate")
 
-    def __init__(self, columns: Sequence[Sequence[Value]], height: int, rate: Callable[[str], Column]) -> None:
+    def __init__(
+        self,
+        columns: Sequence[Sequence[Value]],
+        height: int,
+        rate: Callable[[str], Column],
+        memories: Mapping[str, Memory],
+    ) -> None:
         self.columns = columns
         self.height = height
         self.rate = rate
+        self.memories = memories
         self.data: Evaluate = _nothing
         self._value: Column | None = None
         self.levels: list[Column | None] | None = None
@@ -90,7 +102,7 @@ _COMPARE: dict[str, Callable[[Any, Any], bool]] = {
 _FAILURES = (TypeError, ZeroDivisionError, OverflowError)
 
 
-def compile_node(node: Node, positions: dict[str, int]) -> Evaluate:
+def compile_node(node: Node, positions: Mapping[str, int]) -> Evaluate:
     """The closure of an expression for tables whose fields stand at `positions`."""
     match node:
         case Number(value):
@@ -133,7 +145,7 @@ def careful(function: Callable[..., Any], *values: Any) -> Any:
 
 
 def _pairwise(
-    function: Callable[[Any, Any], Any], left: Node, right: Node, positions: dict[str, int], *, check: bool = False
+    function: Callable[[Any, Any], Any], left: Node, right: Node, positions: Mapping[str, int], *, check: bool = False
 ) -> Evaluate:
     """A function of two columns, with loops of their own where a side is a constant.
 

@@ -141,7 +141,7 @@ class Engine:
         for _, memory, bits in lane.memories:
             if memory.layout is not layout:
                 memory.adopt(layout, bits)
-        frame = Frame(table.columns, layout.height, rate)
+        frame = Frame(table.columns, layout.height, rate, lane.by_field)
         for watch in lane.watches:
             self._watch(watch, frame, table)
         lane.take(table)
@@ -150,8 +150,8 @@ class Engine:
                 self._queue_silence(watch.track, table.time)
 
     def _rates(self, lane: Lane, table: Table, name: str) -> Column:
-        position, memory = lane.by_field[name]
-        return memory.rates(table, table.columns[position], self._rate_gap)
+        column = table.columns[table.layout.positions[name]]
+        return lane.by_field[name].rates(table, column, self._rate_gap)
 
     def _watch(self, watch: Watch, frame: Frame, table: Table) -> None:
         track, state, time = watch.track, watch.state, table.time
@@ -170,7 +170,7 @@ class Engine:
                 self._groups.pass_time(track, group, time)
             if watch.version != track.version:
                 watch.bind(table.layout)
-        verdicts = watch.judge(frame, time, watch.active)
+        verdicts = watch.form.judge(frame, time, watch.active)
         if verdicts and watch.rows is not None:
             rows = watch.rows
             verdicts = [verdict for verdict in verdicts if verdict[0] in rows]
@@ -223,9 +223,10 @@ class Engine:
     def _level(self, watch: Watch, frame: Frame, row: int) -> Level:
         """The highest level whose condition is true; the lowest one where none is."""
         if frame.levels is None:
-            frame.levels = [condition(frame) if condition else None for _, condition in watch.levels]
-        found = watch.levels[0][0]
-        for (level, _), truths in zip(watch.levels, frame.levels, strict=True):
+            frame.levels = [condition(frame) if condition else None for _, condition in watch.form.levels]
+        levels = watch.form.levels
+        found = levels[0][0]
+        for (level, _), truths in zip(levels, frame.levels, strict=True):
             if truths is None or truths[row]:
                 found = level
         return found

@@ -7,6 +7,7 @@ were not read keep what was known of them; rows that a new layout does not have 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 from fenghuo.model import Layout, Table, Value
 from fenghuo.rules.columns import Column
@@ -30,6 +31,12 @@ def row_keys(layout: Layout) -> list[RowKey]:
     ]
 
 
+@lru_cache(maxsize=64)
+def _zeros(height: int) -> tuple[float, ...]:
+    """The rates of a column that stands still, one object for all columns of that height."""
+    return (0.0,) * height
+
+
 class Memory:
     """The newest values of one field of one source. `bits` is the counter's width; 0 for what is no counter.
 
@@ -41,7 +48,6 @@ class Memory:
 
     __slots__ = (
         "_moved",
-        "_zeros",
         "bits",
         "deaf",
         "deaf_until",
@@ -61,7 +67,6 @@ class Memory:
         self.times: list[int] | None = None
         self.epochs: Sequence[int] | None = None
         self.parked: dict[RowKey, tuple[Value, int]] = {}
-        self._zeros: list[float] = []
         self._moved = False
         self.deaf = 0
         self.deaf_until = 0
@@ -157,9 +162,7 @@ class Memory:
         if not 0 < span <= max_gap:
             return [None] * len(column)
         if column == before:
-            if len(self._zeros) != len(column):
-                self._zeros = [0.0] * len(column)
-            return self._zeros
+            return _zeros(len(column))
         scale = 1000 / span
         try:
             found: list[float] = [(new - old) * scale for new, old in zip(column, before, strict=True)]  # type: ignore[operator]

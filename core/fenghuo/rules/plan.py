@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from weakref import WeakValueDictionary
 
 from fenghuo.model import Layout, Level, Table
 from fenghuo.rules.columns import Column, Evaluate, Frame, compile_node
@@ -20,6 +21,15 @@ from fenghuo.rules.where import rows_for
 
 SourceKey = tuple[str, str, Key]
 """Agent, measurement, the labels that all rows share."""
+
+
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
+class Form:
+    """A rule's closures for tables whose fields stand at `positions`, shared by all layouts with these fields."""
+
+    positions: Mapping[str, int]
+    judge: Judge
+    levels: Sequence[tuple[Level, Evaluate | None]]
 
 
 class RuleState:
@@ -46,6 +56,18 @@ class RuleState:
         self.rated = tuple(dict.fromkeys(name for node in expressions for name in rated_fields(node)))
         direct = (*rule.body.needs, *(name for node in expressions for name in fields_of(node)))
         self.fields = tuple(dict.fromkeys(name for name in direct if name not in self.rated))
+        self._forms: WeakValueDictionary[tuple[str, ...], Form] = WeakValueDictionary()
+
+    def form(self, fields: tuple[str, ...]) -> Form:
+        """The rule's closures for tables with these fields, made when they are not in use yet."""
+        form = self._forms.get(fields)
+        if form is None:
+            positions = {name: index for index, name in enumerate(fields)}
+            levels: list[tuple[Level, Evaluate | None]] = [
+                (level, compile_node(node, positions) if node is not None else None) for level, node in self.rule.levels
+            ]
+            form = self._forms[fields] = Form(positions, self.rule.body.bind(positions), levels)
+        return form
 
 
 class Source:
@@ -101,10 +123,8 @@ class Watch:
 
     state: RuleState
     track: Track
-    judge: Judge
+    form: Form
     rows: frozenset[int] | None
-    levels: list[tuple[Level, Evaluate | None]]
-    positions: dict[str, int]
     active: dict[int, Group] = field(default_factory=dict[int, Group])
     version: int = 0
 
@@ -127,10 +147,11 @@ class Watch:
 
     def values_at(self, frame: Frame, row: int) -> dict[str, int | float]:
         """The fields behind the rule's data in one row; a rate as `<field>_rate`."""
+        positions = self.form.positions
         columns: list[tuple[str, Column]] = [
-            (name, frame.columns[self.positions[name]]) for name in self.state.fields if name in self.positions
+            (name, frame.columns[positions[name]]) for name in self.state.fields if name in positions
         ]
-        columns += [(name + "_rate", frame.rate(name)) for name in self.state.rated if name in self.positions]
+        columns += [(name + "_rate", frame.rate(name)) for name in self.state.rated if name in positions]
         return {name: column[row] for name, column in columns if column[row] is not None}
 
 
@@ -142,7 +163,7 @@ class Lane:
     watches: list[Watch]
     memories: list[tuple[int, Memory, int]]
     """Column, memory, width of the counter."""
-    by_field: dict[str, tuple[int, Memory]]
+    by_field: dict[str, Memory]
 
     def take(self, table: Table) -> None:
         """Remember a table that was judged."""
@@ -189,7 +210,7 @@ def make_lanes(layout: Layout, source: Source, candidates: Sequence[RuleState]) 
         lane = lanes.setdefault(rule.lateness, Lane(rule.lateness, [], [], {}))
         for name in dict.fromkeys((*rule.body.remembers, *state.rated)):
             _remember(lane, name, layout, source)
-        lane.watches.append(_watch(state, layout, source, rows, lane))
+        lane.watches.append(_watch(state, layout, source, rows))
     return list(lanes.values())
 
 
@@ -201,24 +222,19 @@ def _remember(lane: Lane, name: str, layout: Layout, source: Source) -> None:
     memory = source.memories.get((lane.lateness, name))
     if memory is None:
         memory = source.memories[lane.lateness, name] = Memory(layout, bits)
-    lane.by_field[name] = (position, memory)
+    lane.by_field[name] = memory
     lane.memories.append((position, memory, bits))
 
 
-def _watch(state: RuleState, layout: Layout, source: Source, rows: list[int], lane: Lane) -> Watch:
-    positions = dict(layout.positions)
+def _watch(state: RuleState, layout: Layout, source: Source, rows: list[int]) -> Watch:
     track = state.tracks.get(source.key)
     if track is None:
         track = state.tracks[source.key] = Track(state, source)
     watch = Watch(
         state=state,
         track=track,
-        judge=state.rule.body.bind(positions, {name: memory for name, (_, memory) in lane.by_field.items()}),
+        form=state.form(tuple(layout.fields)),
         rows=None if len(rows) == layout.height else frozenset(rows),
-        levels=[
-            (level, compile_node(node, positions) if node is not None else None) for level, node in state.rule.levels
-        ],
-        positions=positions,
     )
     watch.bind(layout)
     return watch

@@ -16,7 +16,6 @@ from fenghuo.rules.where import Where
 
 if TYPE_CHECKING:
     from fenghuo.rules.columns import Frame
-    from fenghuo.rules.memory import Memory
     from fenghuo.rules.section import RuleSection, RuleTest
 
 Verdict = tuple[int, bool, bool]
@@ -24,7 +23,7 @@ Verdict = tuple[int, bool, bool]
 
 
 class Judge(Protocol):
-    """A kind's behaviour, bound to one layout."""
+    """A kind's behaviour, bound to where the fields stand in a table."""
 
     def __call__(self, frame: Frame, time: int, active: Mapping[int, Group]) -> Sequence[Verdict]:
         """The rows about which there is something to say.
@@ -63,7 +62,9 @@ class Body(Protocol):
         """All its expressions."""
         ...
 
-    def bind(self, positions: dict[str, int], memories: Mapping[str, Memory]) -> Judge: ...
+    def bind(self, positions: Mapping[str, int]) -> Judge:
+        """Its behaviour for tables whose fields stand at `positions`; it keeps nothing of any of them."""
+        ...
 
 
 @dataclass(frozen=True, eq=False)

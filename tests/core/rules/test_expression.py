@@ -16,7 +16,9 @@ def evaluate(text, **fields):
     node = parse(text)
     rates = {name: fields[name] for name in rated_fields(node)}
     return list(
-        compile_node(node, {name: i for i, name in enumerate(names)})(Frame(list(fields.values()), height, rates.get))
+        compile_node(node, {name: i for i, name in enumerate(names)})(
+            Frame(list(fields.values()), height, rates.get, {})
+        )
     )
 
 

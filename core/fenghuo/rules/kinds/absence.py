@@ -14,7 +14,6 @@ from fenghuo.rules.expression import Node
 from fenghuo.rules.kinds.base import Kind, Reader, holds_of, milliseconds
 from fenghuo.rules.kinds.change import parse_field
 from fenghuo.rules.lifecycle import Group, Holds
-from fenghuo.rules.memory import Memory
 from fenghuo.rules.rule import Judge, Verdict
 from fenghuo.rules.section import Expression, RuleSection
 
@@ -46,8 +45,7 @@ class AbsenceBody:
     def remembers(self) -> tuple[str, ...]:
         return (self.field,)
 
-    def bind(self, positions: dict[str, int], memories: Mapping[str, Memory]) -> Judge:
-        del memories
+    def bind(self, positions: Mapping[str, int]) -> Judge:
         column = positions[self.field]
 
         def data(frame: Frame) -> Column:

@@ -14,7 +14,6 @@ from fenghuo.rules.expression import ExpressionError, Node, fields_of, parse_con
 from fenghuo.rules.expression import Field as FieldNode
 from fenghuo.rules.kinds.base import Clear, Kind, Reader, holds_of, milliseconds, parse_clear
 from fenghuo.rules.lifecycle import Group, Holds
-from fenghuo.rules.memory import Memory
 from fenghuo.rules.rule import Judge, Verdict
 from fenghuo.rules.section import Expression, RuleSection
 
@@ -60,9 +59,8 @@ class ChangeBody:
     def expressions(self) -> tuple[Node, ...]:
         return tuple(node for node in (self.condition, self.clear) if node is not None)
 
-    def bind(self, positions: dict[str, int], memories: Mapping[str, Memory]) -> Judge:
+    def bind(self, positions: Mapping[str, int]) -> Judge:
         column = positions[self.field]
-        memory = memories[self.field]
         counts = compile_node(self.condition, positions) if self.condition is not None else None
         over = compile_node(self.clear, positions) if self.clear is not None else None
 
@@ -71,7 +69,7 @@ class ChangeBody:
 
         def judge(frame: Frame, time: int, active: Mapping[int, Group]) -> Sequence[Verdict]:
             frame.watch(data)
-            values = frame.value
+            values, memory = frame.value, frame.memories[self.field]
             if not active and values == memory.values:
                 return ()
             frame.previous, frame.elapsed = memory.previous(time)

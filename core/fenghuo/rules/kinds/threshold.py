@@ -13,7 +13,6 @@ from fenghuo.rules.columns import Evaluate, Frame, compile_node
 from fenghuo.rules.expression import Node, fields_of, parse_condition, parse_number
 from fenghuo.rules.kinds.base import Clear, Kind, Reader, holds_of, milliseconds, parse_clear
 from fenghuo.rules.lifecycle import Group, Holds
-from fenghuo.rules.memory import Memory
 from fenghuo.rules.rule import Judge, Verdict
 from fenghuo.rules.section import Expression, RuleSection
 
@@ -55,8 +54,7 @@ class ConditionBody:
     def expressions(self) -> tuple[Node, ...]:
         return tuple(node for node in (self.data, self.condition, self.clear) if node is not None)
 
-    def bind(self, positions: dict[str, int], memories: Mapping[str, Memory]) -> Judge:
-        del memories
+    def bind(self, positions: Mapping[str, int]) -> Judge:
         return bind_condition(
             compile_node(self.data, positions),
             compile_node(self.condition, positions),
