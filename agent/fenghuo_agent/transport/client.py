@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import socket
-from typing import Any, Self
+from typing import Any
 
 import aiomqtt
 from aiomqtt.exceptions import MqttConnectError
@@ -14,6 +13,7 @@ from paho.mqtt.enums import MQTTErrorCode
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
+from fenghuo.mqtt import Client
 from fenghuo_agent.transport.config import TransportConfig
 
 NO_SUBSCRIBERS = 0x10
@@ -23,8 +23,8 @@ MAX_INFLIGHT = 16
 """Messages given to the broker and not confirmed; every broker's receive maximum is at least this by default."""
 
 
-class BrokerClient(aiomqtt.Client):
-    """Tells what the broker said of each message, honours its receive maximum, closes what does not answer."""
+class BrokerClient(Client):
+    """Tells what the broker said of each message, honours its receive maximum."""
 
     def __init__(self, config: TransportConfig, identifier: str, will: aiomqtt.Will, *, five: bool) -> None:
         super().__init__(
@@ -42,20 +42,11 @@ class BrokerClient(aiomqtt.Client):
             tls_context=config.tls.context() if config.encrypted else None,
             max_inflight_messages=MAX_INFLIGHT,
             max_queued_incoming_messages=1000,
-            socket_options=[(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)],
         )
-        self._client.connect_timeout = config.connect_timeout
         self._confirmations: dict[int, asyncio.Future[int]] = {}
         self.pending_calls_threshold = 10 * MAX_INFLIGHT
         self.receive_maximum = MAX_INFLIGHT
         """Messages that the broker takes without having confirmed them."""
-
-    async def __aenter__(self) -> Self:
-        try:
-            return await super().__aenter__()
-        except BaseException:
-            self._client.disconnect()  # a broker that did not answer: aiomqtt would keep its socket open
-            raise
 
     def _on_connect(
         self,
@@ -104,7 +95,7 @@ async def speaks_five(config: TransportConfig) -> bool:
     Any answer but "unsupported protocol version" (reason 0x84; section 3.2.2.2) is one of MQTT 5.
     Raises `MqttError` where there is no answer, `Permanent` where the TLS files cannot be used.
     """
-    client = aiomqtt.Client(
+    client = Client(
         config.host,
         config.port,
         protocol=aiomqtt.ProtocolVersion.V5,

@@ -16,6 +16,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 
 from fenghuo.clock import Clock
 from fenghuo.errors import Permanent, Retryable
+from fenghuo.mqtt import Client
 from fenghuo_collector.ingest.config import BrokerConfig
 from fenghuo_collector.ingest.inbox import Inbox
 from fenghuo_collector.ingest.metrics import IngestMetrics
@@ -71,14 +72,13 @@ class Subscriber:
         """Serve until cancelled; a lost connection is made anew."""
         failures = 0
         while True:
-            self._since = client = None
+            self._since = None
             try:
                 client = self._connect()
                 async with client:
                     await self._subscribe(client)
                     await self._serve(client)
             except (aiomqtt.MqttError, OSError, Permanent, ValueError) as error:
-                await _hear_why(client)
                 if isinstance(error, MqttConnectError) and self._falls_back(error):
                     continue
                 if self._since is not None and self._clock.monotonic() - self._since >= _STEADY:
@@ -106,7 +106,7 @@ class Subscriber:
         old = self._version is not aiomqtt.ProtocolVersion.V5
         while not self._inbox.empty():  # its agents send again what was not read
             self._inbox.get_nowait()
-        return aiomqtt.Client(
+        return Client(
             config.host,
             config.port,
             username=config.username,
@@ -165,10 +165,3 @@ class Subscriber:
             await client.publish(topic, payload, qos=0)
         except (aiomqtt.MqttError, OSError, ValueError) as error:
             raise Retryable(f"the broker takes no answer: {error}") from error
-
-
-async def _hear_why(client: aiomqtt.Client | None) -> None:
-    """Take the reason of a disconnection from aiomqtt, which would complain with a traceback that nobody did."""
-    if client is not None:
-        with contextlib.suppress(aiomqtt.MqttError, TimeoutError):
-            await asyncio.wait_for(anext(client.messages), 0.01)

@@ -13,6 +13,7 @@ from random import Random
 import aiomqtt
 
 from fenghuo.demo.school import School, diurnal
+from fenghuo.mqtt import Client
 
 Payload = Mapping[str, float | int | bool | str]
 
@@ -78,7 +79,7 @@ async def publish(school: School, seed: int, host: str, port: int, *, retry: flo
     random = Random(f"{seed} sensors")
     while True:
         try:
-            client = aiomqtt.Client(host, port, timeout=5, identifier="demo-sensors")
+            client = Client(host, port, timeout=5, identifier="demo-sensors")
             async with client, asyncio.TaskGroup() as group:
                 for sensor in SENSORS:
                     group.create_task(_speak(sensor, client, partial(sensor.read, school, random)))
@@ -86,7 +87,7 @@ async def publish(school: School, seed: int, host: str, port: int, *, retry: flo
             await asyncio.sleep(retry)
 
 
-async def _speak(sensor: Sensor, client: aiomqtt.Client, read: Callable[[], Payload]) -> None:
+async def _speak(sensor: Sensor, client: Client, read: Callable[[], Payload]) -> None:
     while True:
         await client.publish(sensor.topic, json.dumps(read()), qos=0)
         await asyncio.sleep(sensor.every)

@@ -14,6 +14,7 @@ import aiomqtt
 from fenghuo.clock import Clock
 from fenghuo.errors import Permanent, Retryable
 from fenghuo.model import Table
+from fenghuo.mqtt import Client
 from fenghuo_agent.inputs.base import Accumulator
 from fenghuo_agent.inputs.mqtt_sensor.broker import BrokerAddress
 from fenghuo_agent.inputs.mqtt_sensor.config import MqttSensorConfig
@@ -118,7 +119,7 @@ class MqttSensorInput:
         config = self._config
         v5 = config.protocol == "5"
         inbox = partial(_Inbox, overflow=partial(self._drop, "overflow", "messages come faster than they are read"))
-        return aiomqtt.Client(
+        return Client(
             self._address.host,
             self._address.port,
             username=config.username,
