@@ -16,7 +16,7 @@ from fenghuo.errors import FenghuoError
 from fenghuo.ids import uuid7
 from fenghuo.packs import packs_path
 from fenghuo.rules import Engine, load_rules
-from fenghuo.supervisor import Supervisor
+from fenghuo.supervisor import Supervisor, until_possible
 from fenghuo_agent.batcher import Batcher
 from fenghuo_agent.config import AgentConfig
 from fenghuo_agent.inputs import build_inputs
@@ -46,9 +46,9 @@ async def started(
     agent = config.identity
     rules = load_rules(config.rules.paths or [packs_path()])
     engine = Engine(rules, agent=str(agent), clock=clock)
-    spool = Spool.open(config.spool, clock, registry)
+    spool = await _open_spool(config, clock, random, registry)
     try:
-        remembered = await spool.load_state(RULES_STATE)
+        remembered = await until_possible("reading the spool", lambda: spool.load_state(RULES_STATE), random)
         if remembered is not None:
             engine.restore(remembered)
         batcher = Batcher(spool, config.batch, registry)
@@ -68,6 +68,15 @@ async def started(
             await transport.drain(_DRAIN_SECONDS)
     finally:
         await spool.close()
+
+
+async def _open_spool(config: AgentConfig, clock: Clock, random: Random, registry: CollectorRegistry) -> Spool:
+    """The spool, once its disk has room. `Permanent` where it is not for us."""
+
+    async def attempt() -> Spool:
+        return Spool.open(config.spool, clock, registry)
+
+    return await until_possible("the agent's start", attempt, random)
 
 
 def once(config: AgentConfig, *, json: bool) -> int:

@@ -15,7 +15,7 @@ from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector,
 from fenghuo.clock import Clock, SystemClock
 from fenghuo.ids import uuid7
 from fenghuo.model import Site
-from fenghuo.supervisor import Supervisor
+from fenghuo.supervisor import Supervisor, until_possible
 from fenghuo_collector.broker import EmbeddedBroker, EmbeddedBrokerConfig
 from fenghuo_collector.config import CollectorConfig
 from fenghuo_collector.console.auth import Accounts, OneTimeLink
@@ -51,27 +51,27 @@ async def started(
     config: CollectorConfig, clock: Clock, random: Random, registry: CollectorRegistry
 ) -> AsyncGenerator[Sequence[Callable[[], Coroutine[None, None, None]]]]:
     """The collector's parts, ready to run. Ingest is its heart: where it fails, the process ends and is started anew."""
-    config.data.mkdir(parents=True, exist_ok=True)
     async with contextlib.AsyncExitStack() as stack:
         broker = await _broker(config, stack)
         journal = AlertJournal(config.journal, clock=clock, registry=registry)
         latest = Latest(config.latest, clock=clock, registry=registry)
         sinks = build_sinks(config.sinks, clock, registry)
-        ingest = Ingest(
-            IngestConfig(
-                broker=broker,
-                site=config.site,
-                group=config.group,
-                limits=config.limits,
-                delivery=config.delivery,
-            ),
-            [journal, *sinks, latest],
-            clock=clock,
-            random=random,
-            registry=registry,
-            collector_id=uuid7(clock.now()),
-            state_path=config.data / "ingest.sqlite",
+        settings = IngestConfig(
+            broker=broker, site=config.site, group=config.group, limits=config.limits, delivery=config.delivery
         )
+
+        async def attempt() -> Ingest:
+            return Ingest(
+                settings,
+                [journal, *sinks, latest],
+                clock=clock,
+                random=random,
+                registry=registry,
+                collector_id=uuid7(clock.now()),
+                state_path=config.data / "ingest.sqlite",
+            )
+
+        ingest = await until_possible("the collector's start", attempt, random)
         store = next((sink.query for sink in sinks if isinstance(sink, SqliteSink)), None)
         district = District(Site(config.site), clock, ingest, latest, journal, store)
         exposition = Exposition(latest)

@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -26,6 +27,19 @@ class Retryable(FenghuoError):  # noqa: N818 — the name says what to do with i
 
 class Permanent(FenghuoError):  # noqa: N818 — the name says what to do with it
     """The same call will fail again."""
+
+
+_PASSING = frozenset(
+    {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.EINTR}
+)
+
+
+def of_file(what: str, error: OSError) -> Retryable | Permanent:
+    """What a failure of the file system means: `Retryable` where room or means are short now, `Permanent` where a person
+    must mend it (rights, a folder that is none).
+    """
+    kind = Retryable if error.errno in _PASSING else Permanent
+    return kind(f"{what}: {error.strerror or error}")
 
 
 class WireError(Permanent):

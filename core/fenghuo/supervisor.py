@@ -11,6 +11,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from random import Random
+from typing import TypeVar
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
@@ -21,6 +22,7 @@ log = logging.getLogger(__name__)
 
 Factory = Callable[[], Awaitable[None]]
 Sleep = Callable[[float], Awaitable[object]]
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +132,30 @@ class Supervisor:
             up.set(0)
         log.info("%s has finished", name, extra={"part": name})
         return None
+
+
+async def until_possible(
+    name: str,
+    attempt: Callable[[], Awaitable[Result]],
+    random: Random,
+    *,
+    pauses: Pauses | None = None,
+    sleep: Sleep = asyncio.sleep,
+) -> Result:
+    """The result of `attempt`, which is made again after a growing pause as long as it raises `Retryable`.
+
+    For what must stand before the parts can run, such as a file on a disk that is full now. Other errors are raised.
+    """
+    pauses = pauses or Pauses()
+    failures = 0
+    while True:
+        try:
+            return await attempt()
+        except Retryable as error:
+            failures += 1
+            pause = pauses.after(error, failures, random)
+            _tell(name, error, pause)
+            await sleep(pause)
 
 
 def _tell(name: str, error: BaseException, pause: float) -> None:

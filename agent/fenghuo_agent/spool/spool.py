@@ -14,7 +14,7 @@ from typing import Self, TypeVar
 from prometheus_client import CollectorRegistry
 
 from fenghuo.clock import Clock
-from fenghuo.errors import Permanent, Retryable
+from fenghuo.errors import Permanent, Retryable, of_file
 from fenghuo.ids import Entropy
 from fenghuo.wire import Span, Stream
 from fenghuo_agent.spool.batch import Entry, SpooledBatch, StreamDepth
@@ -50,10 +50,11 @@ class Spool:
         self._reader_of = ""
         self._threads = ThreadPoolExecutor(max_workers=1, thread_name_prefix="spool-reader")
         self._closed = False
+        store = self._open_store()  # before the metrics: a start that fails must leave none behind
         metrics = SpoolMetrics(registry)
         metrics.cap.set(config.cap)
         self._writer = Writer(
-            self._open_store(),
+            store,
             self._replace_store,
             WriterOptions(config.memory, config.reserve),
             clock,
@@ -68,15 +69,15 @@ class Spool:
     ) -> Self:
         """Open the spool, or make it.
 
-        Raises `Permanent` where another process has it or the file is not a spool, `Retryable` where the disk is full
-        or failing. A damaged file is moved aside and logged; a new spool takes its place.
+        Raises `Permanent` where another process has it, the file is not a spool or may not be written, `Retryable` where
+        the disk is full or failing. A damaged file is moved aside and logged; a new spool takes its place.
         """
         path = Path(config.path)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             lock = SpoolLock(path)
         except OSError as error:
-            raise Retryable(f"the spool {path} cannot be opened now: {error}") from error
+            raise of_file(f"the spool {path} cannot be opened", error) from error
         try:
             spool = cls(config, clock, entropy, registry, lock)
         except BaseException:

@@ -15,6 +15,7 @@ import msgspec
 
 from fenghuo.model import AgentId, Event, Table
 from fenghuo.wire import Stream
+from fenghuo_collector.ingest.files import open_or_begin
 
 _log = logging.getLogger(__name__)
 _MAX_BODY = 64 * 2**10
@@ -77,13 +78,9 @@ class SqliteDeadLetters:
     """The latest `keep` dead letters, in a table `dead_letter` of a file; `item` holds JSON, or the raw bytes."""
 
     def __init__(self, path: Path, keep: int = 10_000) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
         self._keep = keep
         self._waiting: deque[DeadLetter] = deque(maxlen=keep)
-        self._connection = sqlite3.connect(path, check_same_thread=False, timeout=5, isolation_level=None)
-        self._connection.execute("PRAGMA journal_mode = WAL")
-        self._connection.execute("PRAGMA synchronous = FULL")
-        self._connection.executescript(_SCHEMA)
+        self._connection = open_or_begin(path, _SCHEMA)
 
     def put(self, letter: DeadLetter) -> None:
         self._waiting.append(letter)

@@ -56,7 +56,8 @@ class Ingest:
     `collector_id` names this run in acknowledgements and must be another at each start. `state_path` is a file that
     remembers what is committed over a restart (dead letters are kept beside it); without it (None) nothing is lost
     either, but some batches are written twice, which sinks take idempotently. A sink with `required` False is also how
-    others listen in on accepted batches.
+    others listen in on accepted batches. Raises `Retryable` where these files cannot be opened now, `Permanent` where
+    they cannot be kept there.
     """
 
     def __init__(
@@ -74,12 +75,18 @@ class Ingest:
         self._config = config
         self._clock = clock
         self._collector_id = collector_id
-        self._metrics = IngestMetrics(registry)
+        # Files before metrics: a start that fails must leave none behind.
         self._store: StateStore = SqliteStateStore(state_path) if state_path else MemoryStateStore()
-        self.dead_letters = dead_letters or _dead_letters_beside(state_path)
+        try:
+            states = self._store.load()
+            self.dead_letters = dead_letters or _dead_letters_beside(state_path)
+        except BaseException:
+            self._store.close()
+            raise
+        self._metrics = IngestMetrics(registry)
         self._complaints = RateLimit(clock, each=60.0)
         self._agents = AgentRegistry(config.limits, self._complaints, shared=config.group is not None)
-        self._agents.restore(self._store.load())
+        self._agents.restore(states)
         registry.register(AgentCollector(self._agents))
         self._acks = AckBook(collector_id)
         self._news = asyncio.Event()

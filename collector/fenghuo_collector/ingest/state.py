@@ -13,6 +13,9 @@ from typing import Protocol
 
 import msgspec
 
+from fenghuo.errors import Retryable
+from fenghuo_collector.ingest.files import open_or_begin
+
 _log = logging.getLogger(__name__)
 
 _SCHEMA = """
@@ -20,8 +23,8 @@ CREATE TABLE IF NOT EXISTS stream (
   agent TEXT NOT NULL, spool TEXT NOT NULL, stream TEXT NOT NULL, contact INTEGER NOT NULL, body BLOB NOT NULL,
   PRIMARY KEY (agent, spool, stream)
 ) WITHOUT ROWID;
+PRAGMA user_version = 1;
 """
-_VERSION = 1
 
 
 class StreamState(msgspec.Struct, frozen=True):
@@ -77,36 +80,17 @@ class SqliteStateStore:
     """A file of states. A file that cannot be read is set aside, and a new one begun."""
 
     def __init__(self, path: Path) -> None:
-        self._path = path
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            self._connection = self._open()
-        except sqlite3.DatabaseError as error:
-            aside = path.with_name(path.name + ".unreadable")
-            _log.warning("The ingest state %s cannot be read (%s); it is set aside as %s", path, error, aside.name)
-            path.replace(aside)
-            for suffix in ("-wal", "-shm"):
-                path.with_name(path.name + suffix).unlink(missing_ok=True)
-            self._connection = self._open()
-
-    def _open(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(self._path, check_same_thread=False, timeout=5, isolation_level=None)
-        try:
-            connection.execute("PRAGMA journal_mode = WAL")
-            # An acknowledgement lets the agent forget, so what it follows from must survive a power cut.
-            connection.execute("PRAGMA synchronous = FULL")
-            connection.execute("PRAGMA journal_size_limit = 1048576")
-            connection.executescript(_SCHEMA)
-            connection.execute(f"PRAGMA user_version = {_VERSION}")
-        except sqlite3.Error:
-            connection.close()
-            raise
-        return connection
+        """Raises as `open_or_begin` does."""
+        self._connection = open_or_begin(path, _SCHEMA)
 
     def load(self) -> list[StreamState]:
         decoder = msgspec.msgpack.Decoder(StreamState)
         states: list[StreamState] = []
-        for agent, spool, stream, body in self._connection.execute("SELECT agent, spool, stream, body FROM stream"):
+        try:
+            rows = self._connection.execute("SELECT agent, spool, stream, body FROM stream").fetchall()
+        except sqlite3.OperationalError as error:
+            raise Retryable(f"the ingest state cannot be read now: {error}") from error
+        for agent, spool, stream, body in rows:
             try:
                 states.append(decoder.decode(body))
             except msgspec.DecodeError as error:

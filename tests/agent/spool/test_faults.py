@@ -13,13 +13,19 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from random import Random
 
 import pytest
 
+from fenghuo.clock import SystemClock
 from fenghuo.errors import Permanent, Retryable
 from fenghuo.wire import Span, Stream
+from fenghuo_agent.app import started
+from fenghuo_agent.config import AgentConfig
 from fenghuo_agent.spool import Entry
 from fenghuo_agent.spool.database import open_database
+from servers import disk
+from servers.disk import fill
 
 FRAME = 24 + 4096
 """Bytes of one page in the log (SQLite file format, section 4.1)."""
@@ -177,23 +183,15 @@ def test_a_start_cut_off_before_the_tables_were_made_is_made_up_for(tmp_path):
 @pytest.fixture
 def small_disk(place):
     """A disk of one megabyte under the spool."""
-    disk = place.path.parent / "disk"
-    disk.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(disk)], capture_output=True, check=False
-    )
-    if mounted.returncode:
-        pytest.skip(f"no disk of one megabyte can be made: {mounted.stderr.decode().strip()}")
-    place.path = disk / "spool.db"
-    yield disk
-    subprocess.run(["umount", "-l", str(disk)], check=True)
+    with disk.small_disk(place.path.parent / "disk") as folder:
+        place.path = folder / "spool.db"
+        yield folder
 
 
 async def test_on_a_full_disk_batches_wait_in_memory_and_are_written_once_there_is_room(place, small_disk, caplog):
     async with place.opened() as spool:
         await spool.append([Entry(Stream.METRICS, os.urandom(10_000), 1)])
-        filler = small_disk / "filler"
-        fill(filler)
+        filler = fill(small_disk)
         waiting = [spool.append([Entry(Stream.METRICS, os.urandom(100_000), 1)]) for _ in range(3)]
         await asyncio.sleep(0.5)
         assert not any(future.done() for future in waiting)
@@ -206,16 +204,9 @@ async def test_on_a_full_disk_batches_wait_in_memory_and_are_written_once_there_
     assert {record.levelno for record in caplog.records} <= {logging.WARNING, logging.INFO}
 
 
-def fill(filler: Path) -> None:
-    with filler.open("wb", buffering=0) as file, contextlib.suppress(OSError):
-        while True:
-            file.write(bytes(4096))
-
-
 async def test_when_memory_is_full_too_the_oldest_metrics_go_first_and_are_counted_on_disk_later(place, small_disk):
     async with place.opened(memory=2**18) as spool:
-        filler = small_disk / "filler"
-        fill(filler)
+        filler = fill(small_disk)
         waiting = [spool.append([Entry(Stream.METRICS, os.urandom(40_000), 7)]) for _ in range(20)]
         waiting.append(spool.append([Entry(Stream.ALERTS, os.urandom(100_000), 1)]))
         assert spool.waiting <= 2**18 + 40_000
@@ -232,7 +223,7 @@ async def test_when_memory_is_full_too_the_oldest_metrics_go_first_and_are_count
 
 async def test_with_its_reserve_a_full_disk_does_not_stop_what_is_delivered_at_once(place, small_disk):
     async with place.opened(reserve=2**17) as spool:
-        fill(small_disk / "filler")
+        fill(small_disk)
         for number in range(1, 60):
             await asyncio.wait_for(spool.append([Entry(Stream.METRICS, os.urandom(20_000), 1)]), 5)
             spool.commit(spool.id, Stream.METRICS, [Span(number, number)])
@@ -240,8 +231,7 @@ async def test_with_its_reserve_a_full_disk_does_not_stop_what_is_delivered_at_o
 
 
 async def test_a_spool_that_cannot_be_made_for_a_full_disk_may_be_tried_again(place, small_disk):
-    filler = small_disk / "filler"
-    fill(filler)
+    filler = fill(small_disk)
     with pytest.raises(Retryable):
         place.open()
     filler.unlink()
@@ -249,9 +239,34 @@ async def test_a_spool_that_cannot_be_made_for_a_full_disk_may_be_tried_again(pl
         await spool.append([Entry(Stream.METRICS, b"x", 1)])
 
 
+async def test_an_agent_that_starts_on_a_full_disk_waits_for_room(place, small_disk, caplog):
+    filler = fill(small_disk)
+    config = AgentConfig.model_validate(
+        {"site": "a/b", "agent": "gw1", "collector": "mqtt://127.0.0.1:9", "spool": {"path": place.path, "reserve": 0}}
+    )
+
+    async def start() -> None:
+        async with started(config, [], SystemClock(), Random(1), place.registry):
+            pass
+
+    starting = asyncio.create_task(start())
+    while "the agent's start failed" not in caplog.text:  # noqa: ASYNC110 — a log has no event to wait for
+        await asyncio.sleep(0.01)
+    filler.unlink()
+    await asyncio.wait_for(starting, 20)
+    assert {record.levelno for record in caplog.records} <= {logging.WARNING, logging.INFO}
+
+
+async def test_a_spool_where_none_can_ever_be_is_an_error_at_once(place):
+    place.path.write_text("no folder")
+    place.path /= "spool.db"
+    with pytest.raises(Permanent, match="cannot be opened: File exists"):
+        place.open()
+
+
 async def test_closing_on_a_full_disk_ends_and_says_what_is_lost(place, small_disk, caplog, monkeypatch):
     monkeypatch.setattr("fenghuo_agent.spool.spool.CLOSE_SECONDS", 0.5)
     async with place.opened() as spool:
-        fill(small_disk / "filler")
+        fill(small_disk)
         spool.append([Entry(Stream.METRICS, os.urandom(300_000), 1)])
     assert "are lost" in caplog.text

@@ -158,13 +158,20 @@ async def wire_agent(port: int, agent: AgentId = AGENT, **options) -> AsyncItera
             await asyncio.gather(task, return_exceptions=True)
 
 
-def make_ingest(port: int, *sinks, state: Path | None = None, collector: str = "c1", **options) -> Ingest:
+def make_ingest(
+    port: int,
+    *sinks,
+    state: Path | None = None,
+    collector: str = "c1",
+    registry: CollectorRegistry | None = None,
+    **options,
+) -> Ingest:
+    registry = CollectorRegistry() if registry is None else registry
     options.setdefault("delivery", {"retry": 0.02, "retry_max": 0.1, "linger": 0.01})
     options.setdefault("shutdown", 1)
     config = IngestConfig.model_validate(
         {"broker": {"url": f"mqtt://127.0.0.1:{port}", "retry": 0.05, "retry_max": 0.2}, **options}
     )
-    registry = CollectorRegistry()
     ingest = Ingest(
         config,
         sinks,

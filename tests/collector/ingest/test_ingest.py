@@ -9,13 +9,15 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from prometheus_client import CollectorRegistry
 
-from fenghuo.errors import PartialWrite, Rejection
+from fenghuo.errors import PartialWrite, Rejection, Retryable
 from fenghuo.model import AgentId, Event, Site, Table
 from fenghuo.wire import Stream, Topic, encode_frame
 from fenghuo.wire.frame import compress
 from fenghuo_collector.ingest.ingest import topic_filters
 from fenghuo_collector.ingest.state import SqliteStateStore
+from servers.disk import fill, small_disk
 from servers.mosquitto import Authority, mosquitto_tls
 
 from .support import (
@@ -264,6 +266,26 @@ async def test_when_the_state_file_is_damaged_a_new_one_is_begun(broker, tmp_pat
     store = SqliteStateStore(state)
     assert [found.committed for found in store.load()] == [[(1, 1)]]
     store.close()
+
+
+async def test_when_the_file_of_dead_letters_is_damaged_a_new_one_is_begun(tmp_path: Path):
+    letters = tmp_path / "ingest-dead-letters.sqlite"
+    letters.write_bytes(b"this is no database" * 100)
+    make_ingest(1, MemorySink(), state=tmp_path / "ingest.sqlite").dead_letters.close()
+    assert letters.with_name(letters.name + ".unreadable").exists()
+
+
+async def test_when_the_disk_is_full_the_state_is_kept_and_may_be_opened_later(tmp_path: Path):
+    with small_disk(tmp_path / "disk") as disk:
+        registry = CollectorRegistry()
+        filler = fill(disk)
+        with pytest.raises(Retryable, match="cannot be opened now"):
+            make_ingest(1, MemorySink(), state=disk / "data/ingest.sqlite", registry=registry)
+        filler.unlink()
+        ingest = make_ingest(1, MemorySink(), state=disk / "data/ingest.sqlite", registry=registry)
+        ingest._store.close()
+        ingest.dead_letters.close()
+        assert not list(disk.rglob("*.unreadable"))
 
 
 async def test_when_the_state_cannot_be_saved_agents_are_answered_all_the_same(broker, tmp_path: Path):

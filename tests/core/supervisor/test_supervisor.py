@@ -11,7 +11,7 @@ from prometheus_client import CollectorRegistry
 
 from fenghuo.clock import VirtualClock
 from fenghuo.errors import Permanent, Retryable
-from fenghuo.supervisor import Pauses, Supervisor
+from fenghuo.supervisor import Pauses, Supervisor, until_possible
 
 
 class Stage:
@@ -167,3 +167,28 @@ def test_two_parts_of_one_name_are_refused():
     stage.supervisor.add("part", failing(0, OSError()))
     with pytest.raises(ValueError, match="part"):
         stage.supervisor.add("part", failing(0, OSError()))
+
+
+async def test_what_is_not_possible_yet_is_tried_again_later_each_time(caplog):
+    stage = Stage()
+    answers = [Retryable("the disk is full")] * 3
+
+    async def attempt() -> str:
+        if answers:
+            raise answers.pop()
+        return "open"
+
+    assert await until_possible("the start", attempt, Random(7), sleep=stage.sleep) == "open"
+    assert len(stage.pauses) == 3
+    assert stage.pauses[0] <= 1 < stage.pauses[2] <= 4
+    assert {(record.levelno, record.getMessage()[:35]) for record in caplog.records} == {
+        (logging.WARNING, "the start failed: the disk is full;")
+    }
+
+
+async def test_what_will_never_be_possible_is_raised():
+    async def attempt() -> None:
+        raise Permanent("in use by another")
+
+    with pytest.raises(Permanent, match="in use"):
+        await until_possible("the start", attempt, Random(7))
