@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any, cast
 
 from fenghuo.clock import Clock
 from fenghuo.errors import FenghuoError
-from fenghuo.model import LEVELS, AgentId, Event, Site
+from fenghuo.model import LEVELS, AgentId, Document, Event, Site
 from fenghuo_collector.console.sight import AgentView, DevicePage, DeviceView, PortView, SensorView, Series
 from fenghuo_collector.feeds.base import Step
 from fenghuo_collector.incidents import AlertJournal
@@ -22,14 +25,20 @@ _MAX_POINTS = 3_000
 _SILENT_MS = 90_000
 """An agent that was not heard of for this long counts as offline, whatever its last status says."""
 _FACTS = {
-    "vendor": "vendor",
-    "model": "model",
-    "serial": "serial",
-    "sysDescr": "description",
-    "sysLocation": "location",
-    "sysContact": "contact",
-    "sysObjectID": "object id",
+    "device.manufacturer": "vendor",
+    "device.model.name": "model",
+    "device.serial_number": "serial",
+    "fenghuo.asset.snmp.description": "description",
+    "fenghuo.asset.snmp.location": "location",
+    "fenghuo.asset.snmp.contact": "contact",
+    "fenghuo.asset.snmp.hardware": "hardware",
+    "fenghuo.asset.snmp.firmware": "firmware",
+    "fenghuo.asset.snmp.software": "software",
+    "fenghuo.asset.snmp.object_id": "object id",
 }
+"""Fields of an asset's document → what the console calls them."""
+_MAX_ASSETS = 100
+_DIGITS = re.compile(r"(\d+)")
 
 
 class District:
@@ -74,7 +83,8 @@ class District:
         )
 
     def devices(self, agent: AgentId | None = None) -> Sequence[DeviceView]:
-        return [_device(device) for device in self._latest.devices(agent) if device.job != _OWN_JOB]
+        found = [_device(device) for device in self._latest.devices(agent) if device.job != _OWN_JOB]
+        return sorted(found, key=lambda view: (view.agent, natural(view.name)))
 
     async def firing(self) -> Sequence[Step]:
         try:
@@ -90,8 +100,8 @@ class District:
         return DevicePage(
             device=_device(found),
             facts=await self._facts(agent, found),
-            ports=[port for entry in found.entries if entry.name == "interface" for port in _ports(entry)],
-            sensors=[sensor for entry in found.entries if entry.name == "sensor" for sensor in _sensors(entry)],
+            ports=_ports(found),
+            sensors=sorted(_sensors(found), key=_sensor_place),
         )
 
     async def _facts(self, agent: AgentId, device: Device) -> Mapping[str, str]:
@@ -101,14 +111,14 @@ class District:
         query = self._store
         try:
             events = await asyncio.to_thread(
-                lambda: query.events(device.instance, agent=agent, dataset="asset", limit=20)
+                lambda: query.events(f'"{device.instance}"', agent=agent, dataset="asset", limit=_MAX_ASSETS)
             )
         except FenghuoError:
             return {}
         for event in events:
-            attributes = event.document.get("fenghuo", {}).get("asset", {})
-            if attributes.get("instance", device.instance) == device.instance:
-                return {shown: str(attributes[key]) for key, shown in _FACTS.items() if attributes.get(key)}
+            if _field(event.document, "fenghuo.asset.snmp.address") == device.instance:
+                known = {shown: _field(event.document, path) for path, shown in _FACTS.items()}
+                return {shown: str(value) for shown, value in known.items() if value}
         return {}
 
     async def history(self, fingerprint: str) -> Sequence[Step]:
@@ -167,7 +177,7 @@ def _identity(measurement: str) -> tuple[str, ...]:
 
 def _device(device: Device) -> DeviceView:
     uptime = device.value("system", "sysUpTime")
-    ports = [port for entry in device.entries if entry.name == "interface" for port in _ports(entry)]
+    ports = _ports(device)
     return DeviceView(
         agent=device.agent,
         name=device.name,
@@ -181,8 +191,32 @@ def _device(device: Device) -> DeviceView:
     )
 
 
-def _ports(entry: Entry) -> list[PortView]:
-    return [_port(entry, number, labels) for number, labels in entry.rows()]
+def natural(name: str) -> tuple[tuple[int, int, str], ...]:
+    """A key that sorts as people count: `Gi1/0/2` before `Gi1/0/10`."""
+    return tuple(
+        (1, int(part), part) if part.isdecimal() else (0, 0, part.lower()) for part in _DIGITS.split(name) if part
+    )
+
+
+def _field(document: Document, path: str) -> Any:
+    """The value at a dotted path; None where there is none."""
+    value: Any = document
+    for name in path.split("."):
+        value = cast("Document", value).get(name) if isinstance(value, dict) else None
+    return value
+
+
+def _ports(device: Device) -> list[PortView]:
+    """The ports in the order of their names; nothing is known of how those of a silent device are now."""
+    ports = [
+        _port(entry, number, labels)
+        for entry in device.entries
+        if entry.name == "interface"
+        for number, labels in entry.rows()
+    ]
+    if device.up is False:
+        ports = [replace(port, oper="unknown", in_bps=None, out_bps=None, errors=None) for port in ports]
+    return sorted(ports, key=lambda port: (natural(port.name), natural(port.index)))
 
 
 def _port(entry: Entry, number: int, labels: Mapping[str, str]) -> PortView:
@@ -208,9 +242,15 @@ def _port(entry: Entry, number: int, labels: Mapping[str, str]) -> PortView:
     )
 
 
-def _sensors(entry: Entry) -> list[SensorView]:
+def _sensor_place(sensor: SensorView) -> tuple[Any, ...]:
+    return (sensor.field, natural(sensor.labels.get("entPhysicalName", "")))
+
+
+def _sensors(device: Device) -> list[SensorView]:
     return [
         SensorView(name, labels, value, entry.time)
+        for entry in device.entries
+        if entry.name == "sensor"
         for number, labels in entry.rows()
         for name in entry.layout.fields
         if name.startswith("sensor_") and (value := entry.value(name, number)) is not None

@@ -11,7 +11,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from fenghuo_collector.console.pages import DAY, agent_of, cursor, site_of
+from fenghuo_collector.console.pages import agent_of, cursor, site_of
+from fenghuo_collector.console.trends import DAY
 from fenghuo_collector.feeds.base import Step
 
 if TYPE_CHECKING:

@@ -13,6 +13,11 @@ _LEFT, _RIGHT, _TOP, _BOTTOM = 62, 8, 8, 22
 _PLOT_WIDTH = WIDTH - _LEFT - _RIGHT
 _PLOT_HEIGHT = HEIGHT - _TOP - _BOTTOM
 
+_LEAST_SPREAD = 0.05
+"""An axis spans at least this share of its values."""
+_PLAIN_UNITS = frozenset({"°C", "%", "rpm", "ppm", "dBm", "s", ""})
+"""Units that take no SI prefix."""
+
 Point = tuple[int, float | None]
 """Unix milliseconds and a value; None breaks the line."""
 
@@ -90,6 +95,10 @@ def scale(low: float, high: float, ticks: int = 4) -> tuple[float, float, float]
         low = 0.0
     elif flat:
         high = 0.0
+    elif high - low < _LEAST_SPREAD * high:
+        # A value that hardly moves is drawn as the calm line that it is, not as its noise.
+        middle, half = (low + high) / 2, _LEAST_SPREAD * high / 2
+        low, high = middle - half, middle + half
     if high - low <= 1e-30:
         high = 1.0
     rough = (high - low) / ticks
@@ -99,9 +108,10 @@ def scale(low: float, high: float, ticks: int = 4) -> tuple[float, float, float]
 
 
 def quantity(value: float, unit: str) -> str:
-    """A number with an SI prefix and its unit: `1.5 Gb/s`; degrees and percents take no prefix."""
-    if unit in {"°C", "%", ""}:
-        return f"{value:.4g}{' ' if unit and unit != '%' else ''}{unit}"
+    """A number with an SI prefix and its unit: `1.5 Gb/s`; degrees, percents and counts take no prefix."""
+    if unit in _PLAIN_UNITS:
+        number = f"{value:.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+        return f"{number}{' ' if unit and unit != '%' else ''}{unit}"
     for factor, prefix in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
         if abs(value) >= factor:
             return f"{value / factor:.4g} {prefix}{unit}"
@@ -128,7 +138,7 @@ def _legend(lines: Sequence[Line]) -> list[str]:
 
 def _hours(start: int, end: int, zone: tzinfo) -> list[str]:
     """Marks at round local times, about seven of them."""
-    steps = (60, 300, 600, 1800, 3600, 2 * 3600, 4 * 3600, 6 * 3600, 12 * 3600, 86400, 7 * 86400)
+    steps = (60, 120, 300, 600, 1800, 3600, 2 * 3600, 4 * 3600, 6 * 3600, 12 * 3600, 86400, 7 * 86400)
     step = next((step for step in steps if (end - start) / 1000 / step <= 8), steps[-1])
     offset = datetime.fromtimestamp(start / 1000, zone).utcoffset()
     shift = int(offset.total_seconds()) if offset else 0

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, tzinfo
+from typing import Any
 
-from fenghuo.model import Alert
+from fenghuo.model import Alert, Document, Event
 from fenghuo_collector.console.charts import quantity
 from fenghuo_collector.console.i18n import Language
+
+_MEASURABLE_SKEW = 0.5
+"""Seconds."""
 
 
 def local_zone() -> tzinfo:
@@ -54,6 +59,14 @@ class Formats:
         separator = "" if self._language == "zh" else " "
         return separator.join(parts[:2]) or ("0秒" if self._language == "zh" else "0 s")
 
+    def skew(self, seconds: float | None) -> str:
+        """How far a clock is off; what the network's delay alone may make is none."""
+        if seconds is None:
+            return "–"
+        if abs(seconds) < _MEASURABLE_SKEW:
+            return self._translate("none")
+        return f"{'+' if seconds > 0 else '−'}{self.duration(max(1.0, abs(seconds)))}"
+
     def amount(self, value: float | None, unit: str = "") -> str:
         return "–" if value is None else quantity(value, unit)
 
@@ -66,6 +79,51 @@ class Formats:
     def runbook(self, alert: Alert) -> str:
         other = "en" if self._language == "zh" else "zh"
         return alert.runbook.get(self._language) or alert.runbook.get(other, "")
+
+    def evidence(self, alert: Alert) -> list[tuple[str, str]]:
+        """What an alert rests on, as names and values; values of what was read come first."""
+        rest = dict(alert.evidence)
+        read: Document = rest.pop("values") if isinstance(rest.get("values"), dict) else {}
+        told = [(self._known("evidence", name), self._plain(value)) for name, value in rest.items()]
+        return [(name, self._plain(value)) for name, value in read.items()] + told
+
+    def _known(self, kind: str, name: str) -> str:
+        """The translation of a name of some kind; the name itself where there is none."""
+        text = f"{kind} {name}"
+        found = self._translate(text)
+        return name if found == text else found
+
+    def _plain(self, value: object) -> str:
+        if isinstance(value, float):
+            return f"{value:.6g}"
+        if isinstance(value, str):
+            return self._local(value) or self._translate(value)
+        return json.dumps(value, ensure_ascii=False, default=str)
+
+    def _local(self, text: str) -> str:
+        """A moment in ISO 8601 as one of the collector's time zone; "" where it is none."""
+        try:
+            return self.moment(round(datetime.fromisoformat(text).timestamp() * 1000)) if "T" in text else ""
+        except ValueError:
+            return ""
+
+    def json(self, document: Mapping[str, Any]) -> str:
+        """A document for people who want all of it."""
+        return json.dumps(document, ensure_ascii=False, indent=2, default=str)
+
+    def label(self, name: str) -> str:
+        """A label's name, e.g. 端口 for `ifName`; in English as it is."""
+        return self._known("label", name)
+
+    def event_text(self, event: Event) -> str:
+        """What an event says, in one line."""
+        document = event.document
+        message = str(document.get("message", ""))
+        if self._language == "zh":
+            message = str(document.get("fenghuo", {}).get("alert", {}).get("message_zh") or message)
+        action = document.get("event", {}).get("action", "")
+        name = document.get("host", {}).get("name", "")
+        return message or action or name or self._translate("no message")
 
     def sensor(self, field: str) -> str:
         """A sensor's quantity, e.g. 温度 for `sensor_temperature_celsius`."""

@@ -2,27 +2,32 @@
 
 from __future__ import annotations
 
-import asyncio
+import contextlib
 from collections import Counter
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from fenghuo.model import LEVELS, AgentId, Event, Site
-from fenghuo_collector.console.charts import Line, chart
-from fenghuo_collector.console.formats import local_zone, sensor_words
-from fenghuo_collector.console.sight import AgentView, DevicePage, Sight
+from fenghuo.alerts import event_to_alert
+from fenghuo.errors import FenghuoError
+from fenghuo.model import LEVELS, AgentId, AlertState, Event, Site
+from fenghuo_collector.console.sight import AgentView, DeviceView
+from fenghuo_collector.console.trends import RANGES, trends
 from fenghuo_collector.feeds.base import Step
 
 if TYPE_CHECKING:
     from fenghuo_collector.console.web import Console
 
-DAY = 86_400_000
-_LEAST_GAP = 180_000
-_MAX_PORT_CHARTS = 8
+_MAX_DEVICES = 300
+"""More devices than these are shown at their sites only."""
+_RECENT_ALERTS = 300
+_RECENTLY_RESOLVED = 20
+_EVENTS_A_PAGE = 100
 
 
 def _console(request: Request) -> Console:
@@ -67,20 +72,42 @@ async def _site_page(request: Request, place: Site) -> Response:
         "overview.html",
         place=place,
         agents=agents,
-        sites=_sites_below(place, agents),
+        sites=_sites_below(place, agents, devices, firing),
         firing=firing,
         levels=_levels(firing),
-        sites_alerts=Counter(str(step.agent.site) for step in firing),
         devices=devices,
+        devices_shown=devices if len(devices) <= _MAX_DEVICES else [],
         devices_down=[device for device in devices if device.up is False],
         device_counts=Counter(str(device.agent) for device in devices),
         down_counts=Counter(str(device.agent) for device in devices if device.up is False),
     )
 
 
-def _sites_below(place: Site, agents: Sequence[AgentView]) -> list[Site]:
-    """The sites with agents at or below `place`, each once, in order."""
-    return sorted({view.agent.site for view in agents if view.agent.site != place})
+@dataclass(frozen=True, slots=True)
+class SiteRow:
+    """A site in numbers."""
+
+    site: Site
+    alerts: int
+    agents: int
+    agents_online: int
+    devices: int
+    devices_down: int
+
+
+def _sites_below(
+    place: Site, agents: Sequence[AgentView], devices: Sequence[DeviceView], firing: Sequence[Step]
+) -> list[SiteRow]:
+    """The sites with agents below `place`, each once: those with most alerts first."""
+    alerts = Counter(step.agent.site for step in firing)
+    online = Counter(view.agent.site for view in agents if view.online)
+    count = Counter(device.agent.site for device in devices)
+    down = Counter(device.agent.site for device in devices if device.up is False)
+    rows = [
+        SiteRow(site, alerts[site], number, online[site], count[site], down[site])
+        for site, number in Counter(view.agent.site for view in agents if view.agent.site != place).items()
+    ]
+    return sorted(rows, key=lambda row: (-row.alerts, str(row.site)))
 
 
 def _levels(firing: Sequence[Step]) -> list[tuple[str, int]]:
@@ -104,7 +131,7 @@ async def agent(request: Request) -> Response:
 
 
 async def device(request: Request) -> Response:
-    """A device: its facts, ports, sensors, alerts and 24 hours of charts."""
+    """A device: its facts, ports, sensors, alerts and charts of the last 24 hours or another `range`."""
     console = _console(request)
     wanted = agent_of(request.path_params["agent"])
     name = request.path_params["device"]
@@ -117,95 +144,16 @@ async def device(request: Request) -> Response:
         for step in await console.sight.firing()
         if step.agent == wanted and step.alert.labels.get("device") == name
     ]
-    charts = await _charts(console, request, found, chosen)
     return console.page(
-        request, "device.html", found=found, device=found.device, firing=firing, charts=charts, chosen=chosen
+        request,
+        "device.html",
+        found=found,
+        device=found.device,
+        firing=firing,
+        trends=await trends(console, request, found, chosen),
+        ranges=list(RANGES),
+        chosen=chosen,
     )
-
-
-Chart = tuple[str, str]
-"""A heading and its picture."""
-
-
-async def _charts(console: Console, request: Request, found: DevicePage, chosen: str) -> list[Chart]:
-    sensors = sorted({sensor.field for sensor in found.sensors})
-    busy = sorted(
-        (port for port in found.ports if port.oper == "up"),
-        key=lambda port: -((port.in_bps or 0) + (port.out_bps or 0)),
-    )
-    ports = [port for port in found.ports if port.index == chosen] or busy[:_MAX_PORT_CHARTS]
-    drawn = [_sensor_chart(console, request, found, field) for field in sensors]
-    drawn += [_port_chart(console, request, found, port.index, port.name, port.alias) for port in ports]
-    return list(await asyncio.gather(*drawn))
-
-
-async def _port_chart(
-    console: Console, request: Request, found: DevicePage, index: str, name: str, alias: str
-) -> Chart:
-    labels = {"device": found.device.name, "ifIndex": index}
-    lines: list[Line] = []
-    for word, field in (("in", "ifHCInOctets"), ("out", "ifHCOutOctets")):
-        lines += await _lines(
-            console.sight, found, "interface", field, labels, rate=True, name=_text(console, request, word), factor=8
-        )
-    heading = f"{name} {alias}".strip()
-    return heading, _draw(console, request, lines, unit="b/s", title=heading)
-
-
-async def _sensor_chart(console: Console, request: Request, found: DevicePage, field: str) -> Chart:
-    lines = await _lines(console.sight, found, "sensor", field, {"device": found.device.name}, rate=False)
-    words, unit = sensor_words(field)
-    heading = _text(console, request, words)
-    return heading, _draw(console, request, lines[:6], unit=unit, title=heading)
-
-
-def _text(console: Console, request: Request, text: str) -> str:
-    return console.catalog.translate(text, console.language(request))
-
-
-async def _lines(
-    sight: Sight,
-    found: DevicePage,
-    measurement: str,
-    field: str,
-    labels: dict[str, str],
-    *,
-    rate: bool,
-    name: str = "",
-    factor: int = 1,
-) -> list[Line]:
-    end = sight.now()
-    series = await sight.series(found.device.agent, measurement, field, labels, start=end - DAY, end=end, rate=rate)
-    own = [line for line in series if line.points]
-    return [
-        Line(
-            name or line.labels.get("entPhysicalName") or line.labels.get("sensor") or field,
-            [(time, None if value is None else value * factor) for time, value in line.points],
-        )
-        for line in own
-    ]
-
-
-def _draw(console: Console, request: Request, lines: Sequence[Line], *, unit: str, title: str) -> str:
-    end = console.sight.now()
-    return chart(
-        lines,
-        start=end - DAY,
-        end=end,
-        unit=unit,
-        title=title,
-        empty=_text(console, request, "no data in these 24 hours"),
-        zone=local_zone(),
-        gap=_gap(lines),
-    )
-
-
-def _gap(lines: Sequence[Line]) -> int:
-    """Three times the usual distance of points: what is further apart was not polled between."""
-    distances = sorted(
-        after[0] - before[0] for line in lines for before, after in zip(line.points, line.points[1:], strict=False)
-    )
-    return max(3 * distances[len(distances) // 2], _LEAST_GAP) if distances else _LEAST_GAP
 
 
 def cursor(event: Event) -> str:
@@ -214,9 +162,30 @@ def cursor(event: Event) -> str:
 
 
 async def alerts(request: Request) -> Response:
+    """What fires, and what has lately come to an end."""
     console = _console(request)
     firing = await console.sight.firing()
-    return console.page(request, "alerts.html", firing=firing, levels=_levels(firing))
+    recent = await console.sight.events(dataset="alert", limit=_RECENT_ALERTS)
+    return console.page(
+        request,
+        "alerts.html",
+        firing=firing,
+        levels=_levels(firing),
+        resolved=_resolved(recent, {step.alert.fingerprint for step in firing}),
+    )
+
+
+def _resolved(recent: Sequence[Event], firing: AbstractSet[str]) -> list[Step]:
+    """The newest step of each alert that has come to an end, the newest first; `recent` is in that order."""
+    newest: dict[str, Step] = {}
+    for number, event in enumerate(recent):
+        with contextlib.suppress(ValueError, KeyError, TypeError, FenghuoError):
+            document = event.document
+            place = AgentId.parse(f"{document['organization']['id']}/{document['observer']['name']}")
+            step = Step(number, event.id, place, event_to_alert(event))
+            newest.setdefault(step.alert.fingerprint, step)
+    ended = [step for step in newest.values() if step.alert.state is AlertState.RESOLVED]
+    return [step for step in ended if step.alert.fingerprint not in firing][:_RECENTLY_RESOLVED]
 
 
 async def alert(request: Request) -> Response:
@@ -228,11 +197,11 @@ async def alert(request: Request) -> Response:
 
 
 async def events(request: Request) -> Response:
-    """Stored events, searched by text, newest first."""
+    """Stored events, of one data set or all, searched by text, newest first."""
     console = _console(request)
     text = request.query_params.get("q", "")[:200]
+    dataset = request.query_params.get("dataset", "")[:100]
     before = request.query_params.get("before", "")[:100]
-    limit = 100
-    found = await console.sight.events(text=text, before=before or None, limit=limit)
-    older = cursor(found[-1]) if len(found) == limit else None
-    return console.page(request, "events.html", found=found, text=text, older=older)
+    found = await console.sight.events(text=text, dataset=dataset, before=before or None, limit=_EVENTS_A_PAGE)
+    older = cursor(found[-1]) if len(found) == _EVENTS_A_PAGE else None
+    return console.page(request, "events.html", found=found, text=text, dataset=dataset, older=older)

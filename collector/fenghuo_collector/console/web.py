@@ -6,6 +6,7 @@ import asyncio
 import hmac
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from http import HTTPStatus
 from importlib.resources import files
 from ipaddress import ip_address
 from typing import Any
@@ -86,6 +87,7 @@ class Console:
             fmt=Formats(language, translate, self.sight.now()),
             session=self.session(request),
             site=self.sight.site,
+            now=self.sight.now(),
             title=self.config.title or str(self.sight.site),
             path=request.url.path + (f"?{request.url.query}" if request.url.query else ""),
             **values,
@@ -194,8 +196,10 @@ async def _metrics(request: Request) -> Response:
 async def _http_error(request: Request, error: Exception) -> Response:
     status = error.status_code if isinstance(error, HTTPException) else 500
     detail = error.detail if isinstance(error, HTTPException) else ""
+    if detail == HTTPStatus(status).phrase:
+        detail = ""  # Said in the page's own words.
     if request.url.path.startswith("/api/"):
-        return JSONResponse({"error": detail}, status)
+        return JSONResponse({"error": detail or HTTPStatus(status).phrase}, status)
     return console_of(request).page(request, "error.html", status, status=status, detail=detail)
 
 

@@ -29,7 +29,7 @@ def attributes_of(target: Target, label: str, learnt: Learnt) -> Document:
         "sensors": len(learnt.sensors) or None,
     }
     return {
-        "message": ": ".join(part for part in (f"{label} ({target.instance})", snmp["description"]) if part),
+        "message": ": ".join([f"{label} ({target.instance})", *filter(None, [facts.get("sysDescr")])]),
         "host": _given({"name": facts.get("sysName") or label, "ip": [target.host.partition("%")[0]]}),
         "device": _given(device),
         "fenghuo": {"asset": {"kind": "snmp", "label": label, "snmp": _given(snmp)}},

@@ -4,6 +4,7 @@
   const sign = document.getElementById("live");
   let busy = false;
   let again = false;
+  const REST = 5000;
 
   async function refresh() {
     if (busy || document.hidden) {
@@ -22,7 +23,9 @@
         const open = [...document.querySelectorAll("details[open] summary")].map((node) => node.textContent);
         const typing = document.activeElement && document.activeElement.closest("main form");
         if (!typing) {
+          const sideways = [...document.querySelectorAll(".scroll")].map((node) => node.scrollLeft);
           document.querySelector("main").replaceWith(page.querySelector("main"));
+          document.querySelectorAll(".scroll").forEach((node, place) => { node.scrollLeft = sideways[place] || 0; });
           for (const node of document.querySelectorAll("details summary")) {
             if (open.includes(node.textContent)) node.parentElement.open = true;
           }
@@ -31,19 +34,26 @@
     } catch {
       // The stream below says whether the collector is away.
     } finally {
-      busy = false;
+      // A page asks for itself no oftener than this, however much changes.
       setTimeout(() => {
+        busy = false;
         if (again && !document.hidden) {
           again = false;
           refresh();
         }
-      }, 2000);
+      }, REST);
     }
   }
 
   const stream = new EventSource("/live");
-  stream.addEventListener("open", () => { sign.hidden = false; });
-  stream.addEventListener("error", () => { sign.hidden = true; });
+  stream.addEventListener("open", () => {
+    sign.hidden = false;
+    sign.classList.remove("lost");
+  });
+  stream.addEventListener("error", () => {
+    sign.hidden = false;
+    sign.classList.add("lost");
+  });
   stream.addEventListener("changed", refresh);
   document.addEventListener("visibilitychange", () => {
     if (!document.hidden && again) {
