@@ -92,12 +92,16 @@ class Unusual(Exception):  # noqa: N818 — the name says what an answer is; nev
     """An answer that is not what a device usually sends; it has to be read with more care."""
 
 
+Head = tuple[bytes, int]
+_UNSEEN: Head = (b"", 0)
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Chunk:
     """One request: its encoded variable bindings, and for each the name, the tag of its type and its longest value.
 
-    `integers` are the places of signed ones. `_heads` holds, by place and length, what stands before a value in an
-    answer; devices that share a plan share these octets.
+    `integers` are the places of signed ones. `heads` holds, by place and length of the value, what stands before the
+    value in an answer, a leading zero included, and the value's length without it: nothing before such a value was seen.
     """
 
     names: tuple[bytes, ...]
@@ -105,10 +109,10 @@ class Chunk:
     longest: bytes
     integers: tuple[int, ...]
     body: bytes
-    _heads: dict[tuple[int, int], bytes] = field(default_factory=dict[tuple[int, int], bytes])
+    heads: tuple[list[Head], ...]
 
-    def head(self, place: int, answer: bytes, at: int) -> tuple[bytes, int]:
-        """What stands before the value at `answer[at:]`, a leading zero included, and how long the value is without it.
+    def look(self, place: int, answer: bytes, at: int) -> int:
+        """The length of the value at `answer[at:]`, whose head is known from now on.
 
         Raises `Unusual` where it is not this chunk's object, its type or a plain length, `IndexError` where the answer
         breaks off.
@@ -121,17 +125,12 @@ class Chunk:
         head = bytes((ber.SEQUENCE, len(name) + 2 + length)) + name + bytes((tag, length)) + zero
         if answer[at : at + len(head)] != head:
             raise Unusual
-        return self._heads.setdefault((place, length), head), length - len(zero)
+        self.heads[place][length] = head, length - len(zero)
+        return length
 
 
-class Guess:
-    """What one device's next answer to a chunk probably looks like: as the last one. Values seldom change their length."""
-
-    __slots__ = ("heads", "sizes")
-
-    def __init__(self, chunk: Chunk) -> None:
-        self.heads = [b""] * len(chunk.names)
-        self.sizes = bytearray(len(chunk.names))
+Guess = bytearray
+"""The lengths of the values in one device's next answer to a chunk: probably those of the last one."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,12 +145,14 @@ class Plan:
 def _chunk(objects: list[tuple[Object, tuple[int, ...]]]) -> Chunk:
     names = tuple(item.instance(index) for item, index in objects)
     tags = bytes(item.tag for item, _ in objects)
+    longest = bytes(9 if tag == COUNTER64 else 1 if tag == INTEGER else 5 for tag in tags)
     return Chunk(
         names=names,
         tags=tags,
-        longest=bytes(9 if tag == COUNTER64 else 1 if tag == INTEGER else 5 for tag in tags),
+        longest=longest,
         integers=tuple(place for place, tag in enumerate(tags) if tag == INTEGER),
         body=b"".join(ber.tlv(ber.SEQUENCE, name + b"\x05\x00") for name in names),
+        heads=tuple([_UNSEEN] * (most + 1) for most in longest),
     )
 
 

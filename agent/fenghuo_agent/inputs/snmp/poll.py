@@ -49,7 +49,7 @@ class Reading:
         unchecked = len(plan.shape.scalars)
         self.largest = 0
         if plan is not self._plan:
-            self._plan, self._guesses = plan, [Guess(chunk) for chunk in plan.chunks]
+            self._plan, self._guesses = plan, [Guess(len(chunk.names)) for chunk in plan.chunks]
         for chunk, guess in zip(plan.chunks, self._guesses, strict=True):
             values += await self._chunk(chunk, guess)
             if unchecked and len(values) >= unchecked:
@@ -97,18 +97,20 @@ def take(chunk: Chunk, guess: Guess, body: bytes, tally: Tally) -> list[Value]:
     it is no list of variable bindings.
     """
     values: list[int] = []
-    append, from_bytes, sizes = values.append, int.from_bytes, guess.sizes
+    append, from_bytes = values.append, int.from_bytes
     at = 0
     try:
-        for head, size in zip(guess.heads, sizes, strict=True):
+        for heads, length in zip(chunk.heads, guess, strict=True):
+            head, size = heads[length]
             start = at + len(head)
             if head and body[at:start] == head:
                 at = start + size
             else:
                 place = len(values)
-                guess.heads[place], sizes[place] = chunk.head(place, body, at)
-                start = at + len(guess.heads[place])
-                at = start + sizes[place]
+                guess[place] = chunk.look(place, body, at)
+                head, size = heads[guess[place]]
+                start = at + len(head)
+                at = start + size
             append(from_bytes(body[start:at]))
     except (IndexError, Unusual):
         return _carefully(chunk, body, tally)
