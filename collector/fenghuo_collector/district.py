@@ -79,7 +79,7 @@ class District:
             lag=state.lag,
             skew=state.skew,
             version=state.version,
-            lost=sum(stream.lost for stream in state.streams) + state.dropped,
+            lost=state.dropped,
         )
 
     def devices(self, agent: AgentId | None = None) -> Sequence[DeviceView]:

@@ -76,10 +76,12 @@ fenghuo_collector_ingest_items_total{stream="alerts"} 3.0
 fenghuo_collector_ingest_items_total{stream="assets"} 2.0
 # TYPE fenghuo_collector_ingest_lost_batches_total counter
 fenghuo_collector_ingest_lost_batches_total{stream="alerts"} 1.0
+# TYPE fenghuo_collector_ingest_dropped_items_total counter
+fenghuo_collector_ingest_dropped_items_total{stream="alerts"} 7.0
 # TYPE fenghuo_collector_sink_lost_items_total counter
 fenghuo_collector_sink_lost_items_total{sink="sqlite"} 4.0
 """
-    assert count(exposition) == {"readings": 105, "events": 5, "lost": 5}
+    assert count(exposition) == {"readings": 105, "events": 5, "lost": 11}
 
 
 async def test_a_collector_that_does_not_answer_counts_nothing():

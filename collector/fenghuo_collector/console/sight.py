@@ -17,7 +17,7 @@ from fenghuo_collector.feeds.base import Step
 
 @dataclass(frozen=True, slots=True)
 class AgentView:
-    """An agent: `lag` is the age in seconds of the newest reading; `lost` counts items that never will arrive."""
+    """An agent: `lag` is the age in seconds of the newest reading; `lost` counts values and documents that it had to give up."""
 
     agent: AgentId
     online: bool
