@@ -32,6 +32,8 @@ STREAM_NUMBERS = {stream: number for number, stream in enumerate(DATA_STREAMS, s
 _LOG_LEAST, _LOG_MOST = 16, 256
 """Pages of the log at which its content is copied into the file."""
 PARTS = ("", "-wal", "-shm")
+_CACHE_KIB = 128
+"""Of each connection: a batch's pages are written and read once, so more would only take memory."""
 
 _INCREMENTAL = 2
 _SCHEMA = """
@@ -73,7 +75,7 @@ def connect(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(path, timeout=5.0, isolation_level=None, check_same_thread=False)
     try:
         connection.execute("PRAGMA synchronous = FULL")
-        connection.execute("PRAGMA cache_size = -1024")
+        connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
         connection.execute("PRAGMA temp_store = MEMORY")
     except sqlite3.Error:
         connection.close()
