@@ -8,6 +8,7 @@ from fenghuo.errors import WireError
 from fenghuo.model import AgentId, Table
 from fenghuo.wire import MAX_BODY, Frame, Topic, decompress, split_frame
 from fenghuo.wire.body import decode_tables
+from fenghuo_collector.ingest.ahead import AheadGuard
 from fenghuo_collector.ingest.config import LimitsConfig
 from fenghuo_collector.ingest.documents import MAX_TIME, Bounds, Rejected, decode_documents
 from fenghuo_collector.ingest.layouts import LayoutCache
@@ -41,6 +42,8 @@ class Opened:
     rejected: list[Rejected]
     newest: int | None
     """The latest time among the items, Unix milliseconds by the agent's clock."""
+    corrected: int
+    """Items whose time was too far ahead and was put right."""
 
 
 def read_envelope(topic: Topic, payload: bytes) -> Envelope:
@@ -77,31 +80,46 @@ class Opener:
         body = decompress(envelope.body, envelope.codec, min(self._limits.batch, MAX_BODY))
         tables = decode_tables(body, self._layouts)
         rejected: list[Rejected] = []
-        if self._layouts.faults or any(not 0 <= table.time <= MAX_TIME for table in tables):
-            tables, rejected = self._sift(tables)
-        size = sum(8 * table.size + _COLUMN_BYTES * len(table.columns) + _TABLE_BYTES for table in tables)
         newest = max((table.time for table in tables), default=None)
+        guard = self._guard(envelope, received)
+        if self._layouts.faults or any(not 0 <= table.time <= guard.bound for table in tables):
+            tables, rejected = self._sift(tables, guard)
+        size = sum(8 * table.size + _COLUMN_BYTES * len(table.columns) + _TABLE_BYTES for table in tables)
         stream, sequence = envelope.topic.stream, envelope.header.sequence
-        return Opened(Batch(self._agent, stream, sequence, received, tables=tables, size=size), rejected, newest)
+        batch = Batch(self._agent, stream, sequence, received, tables=tables, size=size)
+        return Opened(batch, rejected, newest, guard.corrected)
 
-    def _sift(self, tables: list[Table]) -> tuple[list[Table], list[Rejected]]:
+    def _guard(self, envelope: Envelope, received: int) -> AheadGuard:
+        return AheadGuard(envelope.header.sent, received, round(self._limits.ahead * 1000))
+
+    def _sift(self, tables: list[Table], guard: AheadGuard) -> tuple[list[Table], list[Rejected]]:
         good: list[Table] = []
         rejected: list[Rejected] = []
         for index, table in enumerate(tables):
             fault = self._layouts.faults.get(table.layout)
             if fault is None and not 0 <= table.time <= MAX_TIME:
                 fault = f"table {table.layout.name} with a time out of range"
-            if fault is None:
-                good.append(table)
+            believed = guard.table(table) if fault is None else None
+            if believed is not None:
+                good.append(believed)
             else:
-                rejected.append(Rejected(index, fault))
+                rejected.append(Rejected(index, fault or _ahead(table, guard)))
         return good, rejected
 
     def _documents(self, envelope: Envelope, received: int) -> Opened:
         body = decompress(envelope.body, envelope.codec, min(self._limits.documents, MAX_BODY))
         found = decode_documents(body, self._bounds)
-        self.normaliser.complete(found.events, received)
         newest = max((event.time for event in found.events), default=None)
+        guard = self._guard(envelope, received)
+        events = found.events
+        if newest is not None and newest > guard.bound:
+            events = [guard.event(event) for event in events]
+        self.normaliser.complete(events, received)
         stream, sequence = envelope.topic.stream, envelope.header.sequence
-        batch = Batch(self._agent, stream, sequence, received, events=found.events, size=found.size)
-        return Opened(batch, found.rejected, newest)
+        batch = Batch(self._agent, stream, sequence, received, events=events, size=found.size)
+        return Opened(batch, found.rejected, newest, guard.corrected)
+
+
+def _ahead(table: Table, guard: AheadGuard) -> str:
+    seconds = (table.time - guard.received) / 1000
+    return f"table {table.layout.name} of {seconds:.0f} s in the future: a clock is wrong"

@@ -106,6 +106,11 @@ class LimitsConfig(Section):
     document_keys: int = Field(
         default=1000, ge=10, description="Keys and list elements of one document; richer ones are rejected."
     )
+    ahead: Annotated[Duration, Field(ge=1)] = Field(
+        default=600,
+        description="How far in the future a time may lie; beyond it readings are put right by the agent's clock or "
+        "rejected, and documents get the time of their arrival.",
+    )
     layouts: int = Field(default=4096, ge=16, description="Table layouts remembered for each agent.")
     layout_bytes: Size = Field(default=16 * 2**20, description="Bytes of table layouts remembered for each agent.")
     spans: int = Field(

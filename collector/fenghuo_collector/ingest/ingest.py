@@ -269,6 +269,15 @@ class Ingest:
         self._metrics.items.labels(stream).inc(count)
         if opened.newest is not None:
             account.lag = max((now + (agent.skew.skew or 0) - opened.newest) / 1000, 0.0)
+        if opened.corrected:
+            self._metrics.corrected.labels(stream).inc(opened.corrected)
+            if self._complaints.allows(("ahead", agent.id)):
+                _log.warning(
+                    "Agent %s: times up to %.0f s in the future were put right; is its clock set?",
+                    agent.id,
+                    ((opened.newest or now) - now) / 1000,
+                    extra={"agent": str(agent.id)},
+                )
         if opened.rejected:
             self._metrics.rejected.labels(stream).inc(len(opened.rejected))
             for rejection in opened.rejected:

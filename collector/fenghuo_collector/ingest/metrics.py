@@ -25,6 +25,12 @@ class IngestMetrics:
         self.rejected = Counter(
             f"{name}_rejected_items_total", "Items of valid batches that were not taken.", ["stream"], registry=registry
         )
+        self.corrected = Counter(
+            f"{name}_corrected_items_total",
+            "Items whose time was too far in the future and was put right.",
+            ["stream"],
+            registry=registry,
+        )
         self.lost_batches = Counter(
             f"{name}_lost_batches_total", "Batches that never came and never will.", ["stream"], registry=registry
         )

@@ -151,3 +151,45 @@ def test_when_a_body_of_documents_is_beyond_its_bound_it_is_refused():
 def test_when_a_body_is_not_compressed_it_is_taken_too():
     frame = encode_frame(header(1), encode_events([event("a")]), Codec.NONE)
     assert [item.id for item in opened(frame).batch.events] == ["a"]
+
+
+HOUR = 3_600_000
+YEARS = 12 * 365 * 24 * HOUR
+
+
+def ports(time: int) -> Table:
+    return Table(PORTS, time, [[1, 2], [3, 4]])
+
+
+def test_when_the_agents_clock_is_years_ahead_its_readings_are_put_back_in_their_order():
+    frame = tables_frame(1, ports(NOW + YEARS - 60_000), ports(NOW + YEARS), sent=NOW + YEARS + 2)
+    found = opened(frame, METRICS)
+    assert [table.time for table in found.batch.tables] == [NOW - 60_000 + 3, NOW + 3]
+    assert (found.corrected, found.rejected, found.newest) == (8, [], NOW + YEARS)
+
+
+def test_when_one_table_is_years_ahead_of_its_agent_it_is_rejected_and_the_others_are_taken():
+    found = opened(tables_frame(1, ports(NOW), ports(NOW + YEARS), ports(NOW + 1), sent=NOW + 4), METRICS)
+    assert [table.time for table in found.batch.tables] == [NOW, NOW + 1]
+    assert [rejected.index for rejected in found.rejected] == [1]
+    assert "in the future: a clock is wrong" in found.rejected[0].reason
+
+
+def test_when_the_end_of_a_series_is_years_ahead_it_is_rejected_too():
+    ended = Table(PORTS, NOW + YEARS, [], ended=True)
+    assert opened(tables_frame(1, ended, sent=NOW), METRICS).rejected
+
+
+def test_when_an_event_is_years_ahead_it_is_of_when_it_came():
+    frame = events_frame(1, event("late", NOW - HOUR), event("ahead", NOW + YEARS), sent=NOW)
+    found = opened(frame)
+    assert [each.time for each in found.batch.events] == [NOW - HOUR, NOW + 5]
+    assert found.batch.events[1].document["@timestamp"] == "2026-01-01T00:00:00.005Z"
+    assert found.corrected == 1
+
+
+@pytest.mark.parametrize("ahead", [0, 599_000])
+def test_when_a_clock_is_a_little_ahead_times_stay_as_they_are(ahead):
+    found = opened(tables_frame(1, ports(NOW + ahead), sent=NOW + ahead), METRICS)
+    assert [table.time for table in found.batch.tables] == [NOW + ahead]
+    assert found.corrected == 0
