@@ -6,12 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pydantic import ValidationError
-from pydantic_core import ErrorDetails
-
-from fenghuo.config.document import MAX_BYTES, Tree, read
+from fenghuo.config.document import MAX_BYTES, read
 from fenghuo.config.mistakes import explain
 from fenghuo.config.section import Section
+from fenghuo.config.validate import validate
 from fenghuo.errors import Located, Place, Problem
 
 Model = TypeVar("Model", bound=Section)
@@ -41,41 +39,12 @@ def parse(content: bytes, model: type[Model], *, env: Mapping[str, str], file: s
     if tree.children is None or tree.is_list:
         problems.append(Problem(Place(file, tree.line, tree.column), "expected a mapping: lines of `key: value`"))
         raise Located(problems)
-    result, errors, seen = _validate(tree, model, folder)
+    result, errors, seen = validate(tree, model, folder=folder)
     secrets = {name: value for node in tree.walk() for name, value in node.used.items() if len(value) >= _MASKED_LENGTH}
     problems += explain(errors, tree, file, seen=seen, wrong=wrong, secrets=secrets)
     if problems or result is None:
         raise Located(_in_order(problems))
     return result
-
-
-def _validate(
-    tree: Tree, model: type[Model], folder: Path
-) -> tuple[Model | None, list[ErrorDetails], dict[int, list[type[Section]]]]:
-    """The model, or pydantic's errors. A scalar at which text is wanted is tried again as it was written."""
-    while True:
-        seen: dict[int, list[type[Section]]] = {}
-        try:
-            return model.model_validate(tree.data(), context={"folder": folder, "sections": seen}), [], seen
-        except ValidationError as error:
-            errors = error.errors(include_url=False)
-        changed = [_take_as_written(tree, details) for details in errors]
-        if not any(changed):
-            return None, errors, seen
-
-
-def _take_as_written(tree: Tree, error: ErrorDetails) -> bool:
-    """Where `error` asks for text at a scalar that YAML read as a number or a truth, put its text there."""
-    if error["type"] not in ("string_type", "literal_error", "enum", "path_type", "secret_path"):
-        return False
-    node = tree
-    for segment in error["loc"]:
-        children = node.children or {}
-        node = children.get(str(segment)) or children.get(f"{segment}_file") or node
-    if node.children is not None or node.text is None or isinstance(node.value, str):
-        return False
-    node.value = node.text
-    return True
 
 
 def _in_order(problems: list[Problem]) -> list[Problem]:

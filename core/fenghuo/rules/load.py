@@ -7,12 +7,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pydantic import ValidationError
-from pydantic_core import ErrorDetails
-
-from fenghuo.config import Section, document
+from fenghuo.config import document
 from fenghuo.config.document import MAX_BYTES, Tree
 from fenghuo.config.mistakes import explain
+from fenghuo.config.validate import validate
 from fenghuo.config.words import allow, printable, suggest
 from fenghuo.errors import Located, Place, Problem
 from fenghuo.model import LEVELS, Level
@@ -241,7 +239,7 @@ class _DocumentReader:
         return Unloaded(self.text("id"), self.text("title"), self._place(), reason)
 
     def _section(self, model: type[RuleSection], wrong: set[Tree]) -> RuleSection | None:
-        section, errors, seen = _validate(self._tree, model)
+        section, errors, seen = validate(self._tree, model)
         self.problems += explain(errors, self._tree, self._file, seen=seen, wrong=wrong, secrets={})
         return section
 
@@ -301,33 +299,6 @@ class _DocumentReader:
 
 def _compile_message(text: str) -> Template:
     return compile_template(text)[0]
-
-
-def _validate(
-    tree: Tree, model: type[RuleSection]
-) -> tuple[RuleSection | None, list[ErrorDetails], Mapping[int, Sequence[type[Section]]]]:
-    """The section, or pydantic's errors. A scalar at which text is wanted is tried again as it was written."""
-    while True:
-        seen: dict[int, list[type[Section]]] = {}
-        try:
-            return model.model_validate(tree.data(), context={"sections": seen}), [], seen
-        except ValidationError as error:
-            errors = error.errors(include_url=False)
-        changed = [_take_as_written(tree, details) for details in errors]
-        if not any(changed):
-            return None, errors, seen
-
-
-def _take_as_written(tree: Tree, error: ErrorDetails) -> bool:
-    if error["type"] not in ("string_type", "literal_error"):
-        return False
-    node = tree
-    for segment in error["loc"]:
-        node = (node.children or {}).get(str(segment)) or node
-    if node.children is not None or node.text is None or isinstance(node.value, str):
-        return False
-    node.value = node.text
-    return True
 
 
 def _untested(rule: Rule) -> Problem:
