@@ -2,47 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
-from urllib.parse import SplitResult, urlsplit
+from typing import Annotated
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field
 
-from fenghuo.config import Duration, Secret, Section, Size, Tls
+from fenghuo.config import Broker, Duration, Section, Size
+from fenghuo.config.broker import BrokerUrl
 from fenghuo.model import Site
-
-_PORTS = {"mqtt": 1883, "mqtts": 8883}
-
-
-def _check_url(text: str) -> str:
-    parts = urlsplit(text)
-    if parts.scheme not in _PORTS or not parts.hostname:
-        raise ValueError("expected mqtt://HOST[:PORT] or mqtts://HOST[:PORT]")
-    if parts.username is not None or parts.password is not None:
-        raise ValueError("give the user name and password as `username` and `password`, not inside the URL")
-    _ = parts.port  # raises ValueError where it is none
-    return text
 
 
 def _check_site(text: str | None) -> str | None:
     return None if text is None else Site(text).path
 
 
-class BrokerConfig(Section):
+class BrokerConfig(Broker):
     """The broker that the agents' batches come through; the options are named as the agent's own are."""
 
-    url: Annotated[str, AfterValidator(_check_url)] = Field(
+    url: BrokerUrl = Field(
         default="mqtt://127.0.0.1:1883", description="The broker: `mqtt://HOST[:PORT]`, or `mqtts://` for TLS."
-    )
-    version: Literal["auto", "5", "3.1.1"] = Field(
-        default="auto",
-        description="Version of MQTT to speak; `auto`: 5, or 3.1.1 where the broker (the embedded one) speaks no 5.",
-    )
-    username: str | None = Field(
-        default=None, description="User name; not needed where the certificate says who we are."
-    )
-    password: Secret | None = Field(default=None, description="Password that belongs to the user name.")
-    tls: Tls = Field(
-        default_factory=Tls, description="How the broker of an `mqtts://` URL is verified, and what we show it."
     )
     client_id: str | None = Field(
         default=None,
@@ -62,30 +39,6 @@ class BrokerConfig(Section):
     retry_max: Annotated[Duration, Field(gt=0)] = Field(
         default=60, description="Longest wait between two attempts to connect."
     )
-
-    @model_validator(mode="after")
-    def _check_together(self) -> Self:
-        if self.tls.given and not self.encrypted:
-            raise ValueError("`tls` needs an mqtts:// URL")
-        if self.password is not None and self.username is None:
-            raise ValueError("`password` needs a `username`")
-        return self
-
-    @property
-    def parts(self) -> SplitResult:
-        return urlsplit(self.url)
-
-    @property
-    def host(self) -> str:
-        return self.parts.hostname or ""
-
-    @property
-    def port(self) -> int:
-        return self.parts.port or _PORTS[self.parts.scheme]
-
-    @property
-    def encrypted(self) -> bool:
-        return self.parts.scheme == "mqtts"
 
 
 class LimitsConfig(Section):
@@ -124,7 +77,7 @@ class DeliveryConfig(Section):
 
     queue: Size = Field(
         default=64 * 2**20,
-        description="Bytes that may wait for one sink; beyond it the oldest are shed, and agents re-send what is required.",
+        description="Bytes that may wait for one sink; beyond it agents keep what is required and send it again.",
     )
     group_bytes: Size = Field(default=8 * 2**20, description="Bytes of batches that are handed to a sink in one write.")
     group_batches: int = Field(default=500, ge=1, description="Batches that are handed to a sink in one write.")

@@ -61,7 +61,7 @@ class Delivery:
         return len(self._pending)
 
     def lacking(self, account: StreamAccount, number: int) -> bool:
-        """Whether a batch, accepted before and come again, should be offered again: a required sink shed it."""
+        """Whether a required sink neither has a batch that is not committed nor has it waiting: it should come again."""
         parcel = self._pending.get((account, number))
         return parcel is None or not parcel.owing <= parcel.waiting
 

@@ -231,7 +231,8 @@ class Ingest:
                 self._metrics.duplicates.inc()
                 if self._delivery.lacking(account, header.sequence):
                     self._open(agent, account, envelope, now, again=True)
-                self._acks.received(account, header.sequence)
+                else:
+                    self._acks.received(account, header.sequence)
             case Sight.COMMITTED:
                 self._metrics.duplicates.inc()
                 self._acks.committed(account, header.sequence)
@@ -256,8 +257,10 @@ class Ingest:
             raise
         if not again:
             self._count(agent, account, envelope, opened, now)
-        self._acks.received(account, number)
         self._delivery.offer(account, opened.batch)
+        # Where a required sink has no room the agent is not told that we have it: so its window, not our queue, fills.
+        if not self._delivery.lacking(account, number):
+            self._acks.received(account, number)
 
     def _count(self, agent: Agent, account: StreamAccount, envelope: Envelope, opened: Opened, now: int) -> None:
         batch, stream = opened.batch, account.stream

@@ -35,12 +35,14 @@ class Parcel:
 
 class SinkQueue:
     """A sink's queue. Urgent streams go first; other documents and readings take turns, so that neither
-    starves the other.
+    starves the other. A full queue of a required sink takes in only what is more urgent than what it gives up, so that
+    agents slow down to the sink's pace; that of another sink takes in what is as urgent, too.
     """
 
-    def __init__(self, name: str, config: DeliveryConfig) -> None:
+    def __init__(self, name: str, config: DeliveryConfig, *, required: bool = False) -> None:
         self.name = name
         self._config = config
+        self._required = required
         self._lanes: dict[Stream, deque[tuple[Parcel, float]]] = {stream: deque() for stream in DATA_STREAMS}
         self._documents_next = True
         self.bytes = 0
@@ -77,8 +79,8 @@ class SinkQueue:
         return shed
 
     def _evict(self, stream: Stream) -> Parcel | None:
-        """The oldest parcel of the least urgent stream that is not more urgent than `stream`."""
-        for lane in reversed(DATA_STREAMS[_RANK[stream] :]):
+        """The oldest parcel of the least urgent stream that may make room for one of `stream`."""
+        for lane in reversed(DATA_STREAMS[_RANK[stream] + self._required :]):
             if self._lanes[lane]:
                 parcel, _ = self._lanes[lane].popleft()
                 self.done([parcel])

@@ -82,7 +82,7 @@ class SinkWorker:
         shed: Callable[[Parcel], None],
     ) -> None:
         self.sink = sink
-        self.queue = SinkQueue(sink.name, config)
+        self.queue = SinkQueue(sink.name, config, required=sink.required)
         self._config = config
         self._metrics = metrics
         self._clock = clock

@@ -61,6 +61,28 @@ async def test_when_a_batch_is_held_its_agent_may_go_on_but_not_forget(broker):
         await until(lambda: 1 in agent.committed)
 
 
+async def test_when_a_required_sink_has_no_room_the_agent_is_not_told_to_go_on_and_nothing_waits_for_long(broker):
+    sink = MemorySink()
+    sink.gate.clear()
+    small = {"retry": 0.02, "retry_max": 0.1, "linger": 0.01, "queue": 2000, "group_batches": 1}
+    ingest = make_ingest(broker.port, sink, delivery=small)
+    async with running(ingest), wire_agent(broker.port) as agent:
+        for number in range(1, 31):
+            await agent.send(events_frame(number))
+        await until(lambda: sample(ingest, "ingest_batches_total", stream="events") == 30)
+        shed = int(sample(ingest, "sink_shed_batches_total", sink=sink.name))
+        await until(lambda: len(agent.received) >= 30 - shed)
+        first = max(agent.received)
+        assert 1 < first < 30
+        assert agent.received == set(range(1, first + 1)), "what the sink has room for, in order"
+        sink.gate.set()
+        await until(lambda: agent.committed == set(range(1, first + 1)))
+        for number in range(first + 1, 31):
+            await agent.send(events_frame(number))
+        await until(lambda: set(range(1, 31)) <= agent.committed)
+    assert sorted(sink.ids, key=lambda name: int(name[1:])) == [f"e{number}" for number in range(1, 31)]
+
+
 async def test_when_batches_come_again_or_in_disorder_each_is_stored_once(broker):
     sink = MemorySink()
     ingest = make_ingest(broker.port, sink)

@@ -175,7 +175,7 @@ class SnmpConfig(Section):
         description="Time after which rows, names and aliases are read again even if nothing seems to have moved.",
     )
     probe_max: Duration = Field(
-        300.0, gt=0, description="Longest time between two questions to a device that does not answer."
+        300.0, gt=0, description="Longest time between two thorough attempts at a device that does not answer."
     )
     max_oids_per_request: int = Field(
         84, ge=1, le=256, description="Most objects asked for in one request; fewer where a device takes fewer."
