@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fenghuo.config.broker import Broker
 from fenghuo.config.load import load, parse
 from fenghuo.config.reference import reference
 from fenghuo.config.schema import schema, schema_text
@@ -11,6 +12,7 @@ from fenghuo.config.tls import Tls
 from fenghuo.config.units import Duration, Size, format_duration, format_size, parse_duration, parse_size
 
 __all__ = [
+    "Broker",
     "Duration",
     "LocalPath",
     "Secret",
