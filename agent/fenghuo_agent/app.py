@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 import os
+import sys
 from collections.abc import AsyncGenerator, Sequence
 from random import Random
 
@@ -21,7 +22,7 @@ from fenghuo_agent.batcher import Batcher
 from fenghuo_agent.config import AgentConfig
 from fenghuo_agent.inputs import build_inputs
 from fenghuo_agent.inputs.base import Input
-from fenghuo_agent.once import Printer
+from fenghuo_agent.once import Printer, failed, printer_for
 from fenghuo_agent.pipeline import RULES_STATE, Pipeline
 from fenghuo_agent.spool import Spool
 from fenghuo_agent.transport import Transport
@@ -86,9 +87,10 @@ def once(config: AgentConfig, *, json: bool) -> int:
 
 async def _once(config: AgentConfig, *, json: bool) -> int:
     clock = SystemClock()
-    printer = Printer(config.identity, as_json=json)
+    printer = printer_for(config.identity, sys.stdout, as_json=json)
     inputs: Sequence[Input] = build_inputs(config, clock, Random(), CollectorRegistry())
     failures = await asyncio.gather(*(_round(each, printer) for each in inputs))
+    printer.finish()
     return int(any(failures))
 
 
@@ -97,6 +99,6 @@ async def _round(each: Input, printer: Printer) -> bool:
     try:
         await each.once(printer)
     except (FenghuoError, OSError) as error:
-        printer.failed(each.name, error)
+        failed(each.name, error)
         return True
     return False

@@ -41,10 +41,14 @@ def run(
 
 @app.command()
 def check(config: ConfigOption = DEFAULT_FILE, as_json: JsonOption = False) -> None:
-    """Check the configuration; print OK, or everything that is wrong with it."""
+    """Check the configuration and the rules it names; print OK, or everything that is wrong with them."""
+    from fenghuo.packs import packs_path  # noqa: PLC0415 — help does without it
+    from fenghuo.rules import load_rules  # noqa: PLC0415 — help does without it
     from fenghuo_agent.config import AgentConfig  # noqa: PLC0415 — help does without it
 
-    check_file(config, AgentConfig, as_json=as_json)
+    check_file(
+        config, AgentConfig, as_json=as_json, further=lambda loaded: load_rules(loaded.rules.paths or [packs_path()])
+    )
 
 
 @app.command()

@@ -17,7 +17,7 @@ from fenghuo.errors import Permanent
 from fenghuo.log import Format, configure
 
 DEFAULT_FILE = Path("/etc/fenghuo/collector.yaml")
-MIN_PASSWORD_LENGTH = 8
+MIN_PASSWORD_LENGTH = 10
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
 

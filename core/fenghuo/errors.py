@@ -34,12 +34,21 @@ _PASSING = frozenset(
 )
 
 
+_ADVICE = {
+    errno.EACCES: "; give this user the right to it, or name another place in the configuration",
+    errno.EROFS: "; name a place in the configuration that may be written",
+    errno.ENOENT: "; make its folder, or name another place in the configuration",
+    errno.ENOTDIR: "; name another place in the configuration",
+}
+
+
 def of_file(what: str, error: OSError) -> Retryable | Permanent:
     """What a failure of the file system means: `Retryable` where room or means are short now, `Permanent` where a person
     must mend it (rights, a folder that is none).
     """
     kind = Retryable if error.errno in _PASSING else Permanent
-    return kind(f"{what}: {error.strerror or error}")
+    advice = _ADVICE.get(error.errno or 0, "")
+    return kind(f"{what}: {error.strerror or error}{advice}")
 
 
 class WireError(Permanent):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import logging
 import secrets
 import ssl
@@ -135,7 +136,7 @@ class EmbeddedBroker:
                 self._own_port = await self._listen(self._serve_own, "127.0.0.1", 0, None)
         except (OSError, AMQTTError) as error:
             await self.stop()
-            raise Retryable(f"the embedded broker cannot listen on {self._config.listen}: {error}") from error
+            raise Retryable(f"the embedded broker cannot listen on {self._config.listen}: {_reason(error)}") from error
         _log.info("The embedded broker listens on %s port %d", host, self.port)
 
     async def _listen(self, serve: _Serve, host: str, port: int, tls: ssl.SSLContext | None) -> int:
@@ -215,3 +216,15 @@ class EmbeddedBroker:
         for task in list(self._connections):
             task.cancel()
         await asyncio.gather(*self._connections, return_exceptions=True)
+
+
+def _reason(error: Exception) -> str:
+    """Why listening failed, and what to do where that is known."""
+    if not isinstance(error, OSError):
+        return str(error)
+    if error.errno == errno.EADDRINUSE:
+        return (
+            "another program, such as Mosquitto, has this address; name that broker under `broker`, "
+            "or another address as `embedded_broker.listen`"
+        )
+    return error.strerror or str(error)

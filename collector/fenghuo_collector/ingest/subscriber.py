@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 import random
+import re
 from collections.abc import Callable, Sequence
 from typing import cast
 
@@ -29,6 +30,8 @@ _UNSUPPORTED_VERSION = 0x84
 _REFUSED = 0x80
 _STEADY = 30.0
 """Seconds after which a connection counts as good, and the next failure as a first one."""
+
+_ERRNO = re.compile(r"^\[Errno -?\d+\] ")
 
 Handler = Callable[[str, bytes, bool], None]
 """Takes topic, payload, and whether the broker had it retained."""
@@ -86,7 +89,7 @@ class Subscriber:
                 failures += 1
                 # Only the first few are news; the metric `…_connected` tells of the rest.
                 level = logging.WARNING if failures <= 3 else logging.DEBUG
-                _log.log(level, "No connection to the broker %s: %s", self._config.url, error or type(error).__name__)
+                _log.log(level, "No connection to the broker %s: %s", self._config.url, _reason(error))
             delay = min(self._config.retry * 2 ** max(min(failures - 1, 20), 0), self._config.retry_max)
             await asyncio.sleep(delay * self._random.uniform(0.5, 1))
 
@@ -165,3 +168,10 @@ class Subscriber:
             await client.publish(topic, payload, qos=0)
         except (aiomqtt.MqttError, OSError, ValueError) as error:
             raise Retryable(f"the broker takes no answer: {error}") from error
+
+
+def _reason(error: Exception) -> str:
+    text = _ERRNO.sub("", str(error)) or type(error).__name__
+    if "not authori" in text.lower() or "bad user name" in text.lower():
+        text += "; are broker.username and broker.password what it expects?"
+    return text

@@ -29,7 +29,8 @@ def load(path: Path, model: type[Model], *, env: Mapping[str, str]) -> Model:
             content = file.read(MAX_BYTES + 1)
     except OSError as error:
         reason = error.strerror or type(error).__name__
-        raise Located([Problem(Place(str(path)), f"cannot read the configuration: {reason}")]) from None
+        hint = "-c FILE names another"
+        raise Located([Problem(Place(str(path)), f"cannot read the configuration: {reason}", hint)]) from None
     return parse(content, model, env=env, file=str(path), folder=path.parent)
 
 

@@ -37,7 +37,10 @@ def test_check_tells_what_is_wrong(side, tmp_path):
 def test_a_missing_file_is_told_before_anything_starts(side, subcommand, tmp_path):
     result = fenghuo(side, subcommand, "-c", str(tmp_path / "none.yaml"))
     assert result.returncode == 1
-    assert result.stderr == f"{tmp_path}/none.yaml: cannot read the configuration: No such file or directory\n"
+    assert (
+        result.stderr
+        == f"{tmp_path}/none.yaml: cannot read the configuration: No such file or directory (-c FILE names another)\n"
+    )
 
 
 @pytest.mark.parametrize("side", ["agent", "collector"])
@@ -57,5 +60,16 @@ def test_a_password_is_hashed_from_standard_input():
 def test_a_short_password_is_refused():
     result = fenghuo("collector", "hash-password", input="short\n")
     assert (result.returncode, result.stdout) == (1, "")
-    assert "shorter than 8 characters" in result.stderr
+    assert "shorter than 10 characters" in result.stderr
     assert "short\n" not in result.stderr
+
+
+def test_checking_an_agent_checks_the_rules_that_it_names(tmp_path):
+    path, rule = tmp_path / "agent.yaml", tmp_path / "rule.yaml"
+    path.write_text(f"site: bj/haidian/zgc-no1\ncollector: mqtt://127.0.0.1\nrules: {{paths: [{rule}]}}\n")
+    rule.write_text("title: x\nkind: treshold\n")
+    result = fenghuo("agent", "check", "-c", str(path))
+    assert result.returncode == 1
+    assert f"{rule}:2:7: unknown kind 'treshold' (did you mean 'threshold'?" in result.stderr
+    document = json.loads(fenghuo("agent", "check", "-c", str(path), "--json").stdout)
+    assert {problem["file"] for problem in document["problems"]} == {str(rule)}
