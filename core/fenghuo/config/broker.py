@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
@@ -12,21 +13,42 @@ from fenghuo.config.section import Section
 from fenghuo.config.tls import Tls
 
 _PORTS = {"mqtt": 1883, "mqtts": 8883}
+_EXPECTED = "expected mqtt://HOST[:PORT], or mqtts://HOST[:PORT] for TLS"
 
 
-def _check_url(url: str) -> str:
-    parts = urlsplit(url)
-    if parts.scheme not in _PORTS:
-        raise ValueError("expected mqtt://HOST[:PORT], or mqtts://HOST[:PORT] for TLS")
-    if not parts.hostname or parts.path not in ("", "/") or parts.query or parts.fragment:
-        raise ValueError("expected a host and at most a port, as in mqtts://HOST:8883")
-    if parts.username is not None or parts.password is not None:
-        raise ValueError("give the user name and password as `username` and `password`, not inside the URL")
-    _ = parts.port  # raises ValueError where it is none
+@dataclass(frozen=True, slots=True)
+class BrokerAddress:
+    """Where a broker is; `secure` means TLS."""
+
+    host: str
+    port: int
+    secure: bool
+
+    def __str__(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{host}:{self.port}"
+
+    @classmethod
+    def parse(cls, url: str) -> BrokerAddress:
+        """Read `mqtt://HOST[:PORT]` or `mqtts://HOST[:PORT]`; ValueError, which does not quote it, where it is none."""
+        try:
+            parts = urlsplit(url)
+            host, port = parts.hostname, parts.port
+        except ValueError:
+            raise ValueError(f"no address: {_EXPECTED}") from None
+        if parts.username is not None or parts.password is not None:
+            raise ValueError("give user name and password as `username` and `password_file`, not in the address")
+        if parts.scheme not in _PORTS or not host or parts.path not in ("", "/") or parts.query or parts.fragment:
+            raise ValueError(f"no broker's address: {_EXPECTED}")
+        return cls(host, _PORTS[parts.scheme] if port is None else port, parts.scheme == "mqtts")
+
+
+def _check(url: str) -> str:
+    BrokerAddress.parse(url)
     return url
 
 
-BrokerUrl = Annotated[str, AfterValidator(_check_url)]
+BrokerUrl = Annotated[str, AfterValidator(_check)]
 """`mqtt://` or `mqtts://` with a host and perhaps a port, without credentials in it."""
 
 
@@ -58,14 +80,17 @@ class Broker(Section):
         return self
 
     @property
+    def address(self) -> BrokerAddress:
+        return BrokerAddress.parse(self.url)
+
+    @property
     def encrypted(self) -> bool:
-        return urlsplit(self.url).scheme == "mqtts"
+        return self.address.secure
 
     @property
     def host(self) -> str:
-        return urlsplit(self.url).hostname or ""
+        return self.address.host
 
     @property
     def port(self) -> int:
-        parts = urlsplit(self.url)
-        return parts.port or _PORTS[parts.scheme]
+        return self.address.port

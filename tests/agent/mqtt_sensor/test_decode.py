@@ -247,7 +247,9 @@ def test_every_unit_that_a_value_can_have_ends_in_a_base_unit():
         ({"topic": "a", "broker": "mqtt://u:secret-9@x"}, "password_file"),
         ({"topic": "a", "broker": "mqtt://x:99999"}, "no address"),
         ({"topic": "a", "time_zone": "Mars/Olympus"}, "unknown time zone"),
+        ({"topic": "a", "broker": "mqtt://u:secret-9@x:99999"}, "no address"),
         ({"topic": "a", "tls": {"certificate": "c.pem"}}, "belong together"),
+        ({"topic": "a", "tls": {"ca": "c.pem"}}, "needs an mqtts"),
     ],
 )
 def test_a_configuration_that_cannot_work_is_refused_with_the_reason(options, says):

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from fenghuo.config import Duration, Secret, Section, Size, Tls
-from fenghuo_agent.inputs.mqtt_sensor.broker import BrokerAddress
+from fenghuo.config.broker import BrokerAddress, BrokerUrl
 from fenghuo_agent.inputs.mqtt_sensor.topic import Pattern
 from fenghuo_agent.inputs.mqtt_sensor.units import UNITS
 
@@ -48,7 +48,7 @@ FieldMapping = Annotated[FieldConfig, BeforeValidator(_named, json_schema_input_
 class MqttSensorConfig(Section):
     """Sensors that publish JSON (or bare numbers) to an MQTT broker."""
 
-    broker: str = Field(
+    broker: BrokerUrl = Field(
         default="mqtt://127.0.0.1", description="Broker's address: mqtt://HOST[:PORT], or mqtts://HOST[:PORT] for TLS."
     )
     topic: str = Field(
@@ -104,12 +104,6 @@ class MqttSensorConfig(Section):
         default=10.0, description="How long `fenghuo agent once` listens for messages."
     )
 
-    @field_validator("broker")
-    @classmethod
-    def _address(cls, broker: str) -> str:
-        BrokerAddress.parse(broker)
-        return broker
-
     @field_validator("topic")
     @classmethod
     def _pattern(cls, topic: str) -> str:
@@ -125,6 +119,12 @@ class MqttSensorConfig(Section):
         except (ZoneInfoNotFoundError, ValueError, OSError):
             raise ValueError(f"unknown time zone {zone!r}; expected a name such as Asia/Shanghai") from None
         return zone
+
+    @model_validator(mode="after")
+    def _tls_is_spoken(self) -> Self:
+        if self.tls.given and not BrokerAddress.parse(self.broker).secure:
+            raise ValueError("`tls` needs an mqtts:// address")
+        return self
 
     @model_validator(mode="after")
     def _labels_are_free(self) -> Self:

@@ -12,11 +12,11 @@ from typing import cast
 import aiomqtt
 
 from fenghuo.clock import Clock
+from fenghuo.config.broker import BrokerAddress
 from fenghuo.errors import Permanent, Retryable
 from fenghuo.model import Table
 from fenghuo.mqtt import Client
 from fenghuo_agent.inputs.base import Accumulator
-from fenghuo_agent.inputs.mqtt_sensor.broker import BrokerAddress
 from fenghuo_agent.inputs.mqtt_sensor.config import MqttSensorConfig
 from fenghuo_agent.inputs.mqtt_sensor.decode import Decoder, Malformed
 from fenghuo_agent.inputs.mqtt_sensor.layouts import DeviceGuard, LayoutCache
