@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from unittest import mock
 
+import metrics
 import typer.main
 
 from fenghuo.cli.root import COMMANDS, app, main
@@ -119,6 +120,7 @@ def pages() -> dict[Path, str]:
     return {
         REFERENCE / "configuration.md": configuration(),
         REFERENCE / "cli.md": cli(),
+        REFERENCE / "metrics.md": metrics.page(),
         **{REFERENCE / f"{side}.schema.json": schema_text(model_of(side)) for side in SIDES},
     }
 

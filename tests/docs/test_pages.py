@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 
 import jsonschema
+import metrics
 import pages
 import pytest
 import yaml
@@ -31,6 +33,20 @@ def test_the_schema_is_current(side):
 def test_the_command_line_reference_is_current():
     path = pages.REFERENCE / "cli.md"
     assert path.read_text(encoding="utf-8") == pages.cli(), f"{path.name} {STALE}"
+
+
+def test_the_metrics_reference_is_current():
+    path = pages.REFERENCE / "metrics.md"
+    assert path.read_text(encoding="utf-8") == metrics.page(), f"{path.name} {STALE}"
+
+
+def test_metrics_that_texts_name_exist():
+    text = (pages.REFERENCE / "metrics.md").read_text(encoding="utf-8")
+    head, _, table = text.partition("## Agent")
+    named = re.findall(r"`(fenghuo_\w+_\w+)`", head)
+    assert [
+        name for name in named if f"`{name}`" not in table and "_host_" not in name and name != "fenghuo_agent"
+    ] == []
 
 
 @pytest.mark.parametrize("side", list(pages.SIDES))

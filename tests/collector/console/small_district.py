@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-from fenghuo.model import AgentId, Alert, AlertState, Event, Site
+from fenghuo.alerts import alert_to_event
+from fenghuo.model import AgentId, Alert, AlertState, Document, Event, Site
 from fenghuo_collector.console.sight import AgentView, DevicePage, DeviceView, PortView, SensorView, Series
 from fenghuo_collector.feeds.base import Step
 
@@ -43,6 +44,8 @@ class SmallDistrict:
         self.site = Site("bj/haidian")
         self.change = 1
         self.firing_steps = [Step(1, "e1", GATEWAY, alert())]
+        self.began = 0
+        """Unix milliseconds before which there are no readings."""
 
     def now(self) -> int:
         return NOW
@@ -97,7 +100,7 @@ class SmallDistrict:
         points = [
             (time, lift * (22 + 3 * math.sin(time / 8e6)) * (1e6 if rate else 1))
             for time in range(start, end, 60_000)
-            if not 0.4 < (time - start) / (end - start) < 0.45
+            if time >= self.began and not 0.4 < (time - start) / (end - start) < 0.45
         ]
         return [Series({**labels, "room": "机房"}, points)]
 
@@ -110,9 +113,23 @@ class SmallDistrict:
         before: str | None = None,
         limit: int = 100,
     ) -> Sequence[Event]:
+        hot = alert(fingerprint="f7", title="Hot", title_zh="过热", message="too hot", message_zh="太热了")
+        cool = alert(fingerprint="f7", title="Hot", title_zh="过热", state=AlertState.RESOLVED, ends_at=NOW - 5_000)
+        still = alert(state=AlertState.RESOLVED, title="Fires again")
         found = [
-            Event(
-                "e1", NOW, {"event": {"dataset": "alert"}, "message": "端口断开", "organization": {"name": "zgc-no1"}}
-            )
+            seen("e3", alert_to_event(cool, "e3").document),
+            seen("e2", alert_to_event(hot, "e2").document),
+            seen("e1", alert_to_event(still, "e1").document),
+            seen("e0", {"event": {"dataset": "asset"}, "host": {"name": "sw-3f-east"}}),
         ]
-        return [event for event in found if text in str(event.document)]
+        return [
+            event
+            for event in found
+            if text in str(event.document) and dataset in {"", event.document["event"]["dataset"]}
+        ]
+
+
+def seen(key: str, document: Document) -> Event:
+    """An event as ingest completes it."""
+    whole = {**document, "organization": {"id": str(GATEWAY.site)}, "observer": {"name": GATEWAY.name}}
+    return Event(key, NOW, whole)

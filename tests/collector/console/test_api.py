@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from fenghuo.clock import VirtualClock
+from fenghuo_collector.console.api import routes
 from fenghuo_collector.console.auth import Accounts
 from fenghuo_collector.console.config import ConsoleConfig
 from fenghuo_collector.console.web import build
@@ -83,3 +84,9 @@ async def test_metrics_are_scraped_from_this_host_or_with_the_token(
         answer = await client.get("/metrics", headers={"authorization": "Bearer scrape-me"})
         assert answer.text == "up 1\n"
         assert answer.headers["content-type"].startswith("text/plain; version=0.0.4")
+
+
+def test_every_route_is_documented() -> None:
+    text = (Path(__file__).parents[3] / "docs" / "reference" / "api.md").read_text(encoding="utf-8")
+    paths = [route.path.replace(":path", "") for route in routes(lambda handler: handler)]
+    assert [path for path in paths if f"`/api/v1{path}`" not in text] == []

@@ -10,7 +10,7 @@ import pytest
 
 from fenghuo_collector.console.i18n import Catalog, choose
 
-from .small_district import SILENT
+from .small_district import GATEWAY, NOW, SILENT, SmallDistrict
 
 DEVICE = "/agents/bj/haidian/zgc-no1/gw1/devices/sw-3f-east"
 
@@ -102,3 +102,45 @@ def test_the_language_is_the_cookies_or_the_browsers_first_that_we_have(
     cookie: str | None, accept: str, expected: str
 ) -> None:
     assert choose(cookie, accept, "zh") == expected
+
+
+@pytest.mark.parametrize(
+    ("age_minutes", "query", "shown"),
+    [
+        (100_000, "", "The last 24h"),
+        (5, "", "The last 10m"),
+        (50, "", "The last 1h"),
+        (5, "?range=6h", "The last 6h"),
+        (5, "?range=never", "The last 10m"),
+    ],
+)
+async def test_charts_span_a_day_or_less_where_there_is_less_or_what_is_asked_for(
+    analyst: httpx.AsyncClient, district: SmallDistrict, age_minutes: int, query: str, shown: str
+) -> None:
+    district.began = NOW - age_minutes * 60_000
+    page = (await analyst.get(f"/agents/{GATEWAY}/devices/t1{query}")).text
+    assert f"<h2>{shown}</h2>" in page
+    assert 'href="?range=7d#trends"' in page
+
+
+async def test_alerts_that_came_to_an_end_are_listed_unless_they_fire_again(analyst: httpx.AsyncClient) -> None:
+    page = (await analyst.get("/alerts")).text
+    _, _, resolved = page.partition("Lately resolved")
+    assert resolved.count('href="/alerts/f7"') == 1
+    assert "Fires again" not in page
+
+
+async def test_events_are_told_in_the_reader_s_language_and_by_data_set(analyst: httpx.AsyncClient) -> None:
+    page = (await analyst.get("/events?dataset=alert", headers={"accept-language": "zh"})).text
+    assert "太热了" in page
+    assert "sw-3f-east</summary>" not in page
+    page = (await analyst.get("/events?dataset=asset")).text
+    assert "<summary>sw-3f-east</summary>" in page
+    assert "too hot" not in page
+
+
+async def test_a_missing_page_says_so_in_the_reader_s_language_only(analyst: httpx.AsyncClient) -> None:
+    answer = await analyst.get("/nothing", headers={"accept-language": "zh"})
+    assert answer.status_code == 404
+    assert "没有找到这个页面" in answer.text
+    assert "Not Found" not in answer.text
