@@ -195,11 +195,15 @@ async def test_the_room_of_what_went_is_given_back_to_the_disk(tmp_path):
         words = [noise.randbytes(4).hex() for _ in range(2000)]
         events = [event(" ".join(noise.choices(words, k=100)), START + n) for n in range(1500)]
         await sink.write([documents(*events)])
-        await sink._events_file.run(lambda: sink._events_file.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)"))
+        await sink._events_file.run(
+            lambda: sink._events_file.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        )
         full = (tmp_path / "events.sqlite").stat().st_size
         clock.advance(91 * 86_400)
         await sink.maintain()
-        await sink._events_file.run(lambda: sink._events_file.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)"))
+        await sink._events_file.run(
+            lambda: sink._events_file.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        )
         assert (tmp_path / "events.sqlite").stat().st_size < full / 2
         await sink.write([documents(event("again", clock.now()))])
         assert len(sink.query.events("again")) == 1
