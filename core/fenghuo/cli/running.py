@@ -28,8 +28,8 @@ LogFormatOption = Annotated[
 """The `--log-format` option, the same in every subcommand that runs on."""
 
 
-def run_until_stopped(part: Callable[[], Coroutine[Any, Any, Result]]) -> Result:
-    """Run `part` in an event loop of its own (uvloop where installed) and give its result.
+def run_until_stopped(part: Callable[[], Coroutine[Any, Any, Result]], *, uvloop: bool = True) -> Result:
+    """Run `part` in an event loop of its own (uvloop's, where wanted and installed) and give its result.
 
     The first SIGTERM or SIGINT cancels it, so that it can leave in good order: exit status 0 after SIGTERM, as service
     managers expect, 130 after SIGINT. A second one ends the process at once.
@@ -52,7 +52,7 @@ def run_until_stopped(part: Callable[[], Coroutine[Any, Any, Result]]) -> Result
         return await task
 
     try:
-        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        with asyncio.Runner(loop_factory=_uvloop() if uvloop else None) as runner:
             result = runner.run(guarded())
     except asyncio.CancelledError:
         if not received:
@@ -63,7 +63,7 @@ def run_until_stopped(part: Callable[[], Coroutine[Any, Any, Result]]) -> Result
     raise typer.Exit(130 if received[0] is signal.SIGINT else 0)
 
 
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+def _uvloop() -> Callable[[], asyncio.AbstractEventLoop] | None:
     if sys.platform != "win32":
         try:
             return importlib.import_module("uvloop").new_event_loop

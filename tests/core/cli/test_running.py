@@ -16,9 +16,9 @@ from fenghuo.cli.running import run_until_stopped
 def ready():
     print("ready", flush=True)
 
-def run(part):
+def run(part, **options):
     try:
-        print("result", run_until_stopped(part), flush=True)
+        print("result", run_until_stopped(part, **options), flush=True)
     except typer.Exit as exit:
         sys.exit(exit.exit_code)
 """
@@ -112,18 +112,19 @@ def test_a_second_signal_ends_it_at_once(started):
     assert process.returncode == -signal.SIGTERM
 
 
-def test_a_part_that_ends_gives_its_result(started):
+@pytest.mark.parametrize(("options", "loop"), [("", "uvloop"), (", uvloop=False", "asyncio.unix_events")])
+def test_a_part_that_ends_gives_its_result(started, options, loop):
     process = started(
-        """
+        f"""
         async def part():
             ready()
             return type(asyncio.get_running_loop()).__module__
 
-        run(part)
+        run(part{options})
         """
     )
     output, errors = rest(process)
-    assert (output, errors, process.returncode) == ("result uvloop\n", "", 0)
+    assert (output, errors, process.returncode) == (f"result {loop}\n", "", 0)
 
 
 def test_a_part_that_fails_raises(started):
