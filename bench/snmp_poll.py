@@ -106,7 +106,8 @@ async def poll_by_input(devices: int, rounds: int) -> tuple[int, float, float]:
     from prometheus_client import CollectorRegistry
 
     from fenghuo.clock import SystemClock
-    from fenghuo_agent.inputs.snmp import SnmpConfig, SnmpInput
+    from fenghuo_agent.inputs.snmp import SnmpConfig
+    from fenghuo_agent.inputs.snmp.input import SnmpInput
 
     config = SnmpConfig.model_validate(
         {

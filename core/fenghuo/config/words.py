@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 
 _SHOWN = 30
@@ -10,14 +9,13 @@ _SHOWN = 30
 
 def suggest(word: str, known: Iterable[str]) -> str:
     """`did you mean 'x'?` for the known word nearest to `word`; empty where none is near."""
+    from difflib import get_close_matches  # noqa: PLC0415 — needed for mistakes alone
+
     names = list(known)
-    near = difflib.get_close_matches(word, names, n=1, cutoff=0.6)
+    near = get_close_matches(word, names, n=1, cutoff=0.6)
     if not near:
         lowered = {name.lower().replace("-", "_"): name for name in names}
-        near = [
-            lowered[match]
-            for match in difflib.get_close_matches(word.lower().replace("-", "_"), lowered, n=1, cutoff=0.6)
-        ]
+        near = [lowered[match] for match in get_close_matches(word.lower().replace("-", "_"), lowered, n=1, cutoff=0.6)]
     return f"did you mean {near[0]!r}?" if near else ""
 
 

@@ -10,7 +10,6 @@ Units are those of durations (`5m` is 300), sizes (`64MiB` is 67108864) and `%` 
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -397,7 +396,9 @@ class _Parser:
     def _call(self, token: _Token) -> Node:
         bounds = FUNCTIONS.get(token.text)
         if bounds is None:
-            close = difflib.get_close_matches(token.text, FUNCTIONS, 1)
+            from difflib import get_close_matches  # noqa: PLC0415 — needed for mistakes alone
+
+            close = get_close_matches(token.text, FUNCTIONS, 1)
             hint = f"did you mean {close[0]}?" if close else "known are " + ", ".join(FUNCTIONS)
             raise ExpressionError(token.offset, f"unknown function {token.text!r}", hint)
         self._take("(")

@@ -10,7 +10,9 @@ from prometheus_client import CollectorRegistry
 
 from fenghuo.clock import SystemClock
 from fenghuo.model import Asset, Event, Table
-from fenghuo_agent.inputs.mqtt_sensor import MqttSensorConfig, MqttSensorInput, MqttSensorMetrics
+from fenghuo_agent.inputs.mqtt_sensor import MqttSensorConfig
+from fenghuo_agent.inputs.mqtt_sensor.input import MqttSensorInput
+from fenghuo_agent.inputs.mqtt_sensor.metrics import MqttSensorMetrics
 from servers.mosquitto import Mosquitto, mosquitto
 
 

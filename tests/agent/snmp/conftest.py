@@ -13,7 +13,8 @@ from prometheus_client import CollectorRegistry
 
 from fenghuo.clock import SystemClock
 from fenghuo.model import Asset, Event, Table
-from fenghuo_agent.inputs.snmp import SnmpConfig, SnmpInput, ber
+from fenghuo_agent.inputs.snmp import SnmpConfig, ber
+from fenghuo_agent.inputs.snmp.input import SnmpInput
 from fenghuo_agent.inputs.snmp.message import GET, GET_BULK, NO_SUCH_NAME, RESPONSE, TOO_BIG
 from servers.snmpd import COMMUNITY, Snmpd, has_ipv6, snmpd
 

@@ -19,7 +19,8 @@ from prometheus_client import CollectorRegistry
 from servers.process import wait_for
 from servers.snmpd import COMMUNITY, snmpd
 from fenghuo.clock import SystemClock
-from fenghuo_agent.inputs.snmp import SnmpConfig, SnmpInput
+from fenghuo_agent.inputs.snmp import SnmpConfig
+from fenghuo_agent.inputs.snmp.input import SnmpInput
 
 class Keep(list):
     def table(self, table):

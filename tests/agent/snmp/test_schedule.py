@@ -10,8 +10,9 @@ from itertools import pairwise
 from prometheus_client import CollectorRegistry
 
 from fenghuo.clock import SystemClock, VirtualClock
-from fenghuo_agent.inputs.snmp import SnmpConfig, SnmpInput
+from fenghuo_agent.inputs.snmp import SnmpConfig
 from fenghuo_agent.inputs.snmp.device import Device, Shared
+from fenghuo_agent.inputs.snmp.input import SnmpInput
 from fenghuo_agent.inputs.snmp.message import GET, GET_BULK
 from fenghuo_agent.inputs.snmp.schedule import Schedule, phase
 from fenghuo_agent.inputs.snmp.tally import Metrics, Tally
