@@ -29,16 +29,19 @@ MAX_FILES = 10_000
 _SIGMA = {"detection": "Sigma detection", "correlation": "Sigma correlation", "filter": "Sigma filter"}
 
 
-def load_rules(paths: Sequence[Path], *, require_tests: bool = False, known: Iterable[str] = ()) -> RuleSet:
+def load_rules(
+    paths: Sequence[Path], *, require_tests: bool = False, keep_tests: bool = True, known: Iterable[str] = ()
+) -> RuleSet:
     """The rules of these files and of all `*.yaml` and `*.yml` files below these folders.
 
+    Without `keep_tests` the rules' tests are checked and let go: they are larger than all else that is kept of a rule.
     `known` are names of rules outside these files that `suppress_if` may speak of. Raises `Located` with every problem
     of every file, in reading order; then no rule is loaded.
     """
     loaded, problems = read_rules(paths, require_tests=require_tests, known=known)
     if problems:
         raise Located(problems)
-    return loaded
+    return loaded if keep_tests else replace(loaded, rules=tuple(rule.without_tests() for rule in loaded.rules))
 
 
 def read_rules(

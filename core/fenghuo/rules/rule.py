@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -98,6 +98,10 @@ class Rule:
     @property
     def tests(self) -> Sequence[RuleTest]:
         return self.section.tests
+
+    def without_tests(self) -> Rule:
+        """The same rule, for those who only judge by it."""
+        return replace(self, section=self.section.model_copy(update={"tests": []}))
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,6 +33,20 @@ def test_each_row_of_a_table_is_judged_by_itself(make_rule, run):
     assert [alert.labels["ifName"] for alert in on.engine.firing()] == ["b"]
 
 
+def test_devices_that_look_the_same_share_a_rule_s_closures_and_no_memory(make_rule, run):
+    on = run(make_rule(kind="change", data="x"))
+    for second, values in [(0, {"sw1": 1, "sw2": 2}), (10, {"sw1": 1, "sw2": 3}), (20, {"sw1": 4, "sw2": 3})]:
+        for device, x in values.items():
+            on.read(second, {"device": device}, x=x)
+    assert [(alert.labels["device"], alert.time - on.alerts[0].time) for alert in on.alerts] == [
+        ("sw2", 0),
+        ("sw1", 10_000),
+    ]
+    (state,) = on.engine.states
+    assert state.form(("x",)) is state.form(("x",))
+    assert len(state._forms) == 1
+
+
 def test_a_group_of_several_rows_is_on_while_one_of_them_is(make_rule, run):
     on = run(make_rule(data="x", condition="value > 1", group_by=["device"]))
     for second, xs in [(0, [2, 0]), (10, [2, 2]), (20, [0, 2]), (30, [0, 0])]:

@@ -124,6 +124,18 @@ def test_a_rule_that_ships_has_tests(tmp_path):
         load_rules([tmp_path], require_tests=True)
 
 
+def test_tests_are_checked_though_they_are_not_kept(tmp_path):
+    (tmp_path / "a.yaml").write_text(GOOD)
+    (rule,) = load_rules([tmp_path], keep_tests=False).rules
+    assert not rule.tests
+    (kept,) = load_rules([tmp_path]).rules
+    assert kept.tests
+    assert rule.section == kept.section.model_copy(update={"tests": []})
+    (tmp_path / "a.yaml").write_text(GOOD.replace("expect:", "expected:"))
+    with pytest.raises(Located):
+        load_rules([tmp_path], keep_tests=False)
+
+
 def test_rules_that_wait_for_each_other_or_for_nobody_are_refused(tmp_path):
     one = GOOD + "suppress_if: {rules: [b]}\n"
     other = (

@@ -131,4 +131,5 @@ class Walker:
             self._end(column, f"more than {self._limits.rows} rows")
         else:
             column.cursor = name
-            column.found[name[len(prefix) :]] = varbind
+            # Its index says which one it is; many walks at once are what an agent's memory is largest for.
+            column.found[name[len(prefix) :]] = varbind._replace(name=b"")
