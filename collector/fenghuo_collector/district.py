@@ -60,6 +60,10 @@ class District:
         self._journal = journal
         self._store = store
 
+    @property
+    def keeps(self) -> bool:
+        return self._store is not None
+
     def now(self) -> int:
         return self._clock.now()
 

@@ -69,6 +69,7 @@ class Session:
             await client.subscribe(str(Topic(self._parts.agent, Stream.ACK)), qos=1)
             await client.publish(self._status_topic, self._parts.status(True), qos=1, retain=True)
             self.established = True
+            _log.info("connected to the broker %s", self._parts.config.url)
             self._parts.delivery.reconnected()
             self._parts.metrics.connects.inc()
             self._parts.metrics.connected.set(1)

@@ -102,7 +102,7 @@ class Transport:
     async def _speaks_five(self) -> bool:
         if self._five is None:
             self._five = await speaks_five(self._config)
-            _log.info("the broker %s is spoken to by MQTT %s", self._config.url, "5" if self._five else "3.1.1")
+            _log.debug("the broker %s is spoken to by MQTT %s", self._config.url, "5" if self._five else "3.1.1")
         return self._five
 
     def _pause(self) -> float:

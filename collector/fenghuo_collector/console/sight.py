@@ -92,6 +92,11 @@ class Sight(Protocol):
     @property
     def site(self) -> Site: ...
 
+    @property
+    def keeps(self) -> bool:
+        """Whether events and series are kept here; else they are in other stores only."""
+        ...
+
     def now(self) -> int: ...
 
     def changes(self) -> int:

@@ -88,6 +88,7 @@ class Console:
             session=self.session(request),
             site=self.sight.site,
             now=self.sight.now(),
+            keeps=self.sight.keeps,
             title=self.config.title or str(self.sight.site),
             path=request.url.path + (f"?{request.url.query}" if request.url.query else ""),
             **values,

@@ -44,8 +44,13 @@ class SmallDistrict:
         self.site = Site("bj/haidian")
         self.change = 1
         self.firing_steps = [Step(1, "e1", GATEWAY, alert())]
+        self.kept = True
         self.began = 0
         """Unix milliseconds before which there are no readings."""
+
+    @property
+    def keeps(self) -> bool:
+        return self.kept
 
     def now(self) -> int:
         return NOW

@@ -144,3 +144,15 @@ async def test_a_missing_page_says_so_in_the_reader_s_language_only(analyst: htt
     assert answer.status_code == 404
     assert "没有找到这个页面" in answer.text
     assert "Not Found" not in answer.text
+
+
+async def test_where_events_are_kept_elsewhere_the_pages_say_so(
+    analyst: httpx.AsyncClient, district: SmallDistrict
+) -> None:
+    district.kept = False
+    assert "keeps no events itself" in (await analyst.get("/events?q=nothing-like-it")).text
+    assert "<figure>" not in (await analyst.get(DEVICE)).text
+
+
+async def test_an_agent_without_devices_says_when_they_come(analyst: httpx.AsyncClient) -> None:
+    assert "one polling interval" in (await analyst.get(f"/agents/{SILENT}")).text

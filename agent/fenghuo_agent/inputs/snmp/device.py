@@ -215,7 +215,14 @@ class Device:
         now = shared.clock.monotonic()
         self._relearn_at = now + options.relearn * shared.random.uniform(0.9, 1.1)
         self._moves_from = now + MOVES_APART
+        first = self._learnt is None
         self._adopt(accumulator, learnt)
+        if first:
+            log.info(
+                "%s is %s: %d ports, %d sensors",
+                *(self.instance, self._label, len(learnt.shape.rows), len(learnt.sensors)),
+                extra={"device": self.instance},
+            )
         uptime = learnt.scalars.get("sysUpTime")
         if uptime is not None and self._uptime.restarted(uptime, now):
             self._restart()
