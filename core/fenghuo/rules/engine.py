@@ -150,7 +150,7 @@ class Engine:
                 self._queue_silence(watch.track, table.time)
 
     def _rates(self, lane: Lane, table: Table, name: str) -> Column:
-        column = table.columns[table.layout.positions[name]]
+        column = table.columns[lane.positions[name]]
         return lane.by_field[name].rates(table, column, self._rate_gap)
 
     def _watch(self, watch: Watch, frame: Frame, table: Table) -> None:

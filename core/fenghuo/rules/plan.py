@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from weakref import WeakValueDictionary
 
 from fenghuo.model import Layout, Level, Table
@@ -21,6 +22,12 @@ from fenghuo.rules.where import rows_for
 
 SourceKey = tuple[str, str, Key]
 """Agent, measurement, the labels that all rows share."""
+
+
+@lru_cache(maxsize=256)
+def positions_of(fields: tuple[str, ...]) -> Mapping[str, int]:
+    """Field → its column, one object for all layouts with these fields."""
+    return {name: index for index, name in enumerate(fields)}
 
 
 @dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
@@ -62,7 +69,7 @@ class RuleState:
         """The rule's closures for tables with these fields, made when they are not in use yet."""
         form = self._forms.get(fields)
         if form is None:
-            positions = {name: index for index, name in enumerate(fields)}
+            positions = positions_of(fields)
             levels: list[tuple[Level, Evaluate | None]] = [
                 (level, compile_node(node, positions) if node is not None else None) for level, node in self.rule.levels
             ]
@@ -73,14 +80,18 @@ class RuleState:
 class Source:
     """Who speaks: one agent's measurement with one set of shared labels; `memories` by lateness and field."""
 
-    __slots__ = ("agent", "heard", "key", "labels", "memories", "name")
+    __slots__ = ("agent", "heard", "key", "memories", "name")
 
     def __init__(self, key: SourceKey) -> None:
         self.key = key
         self.agent, self.name = key[0], key[1]
-        self.labels = dict(key[2])
         self.memories: dict[tuple[int, str], Memory] = {}
         self.heard = 0
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """The labels that all its rows share."""
+        return dict(self.key[2])
 
 
 class Track:
@@ -160,6 +171,7 @@ class Lane:
     """The part of a plan whose rules share a lateness (in milliseconds), and with it the order of the readings."""
 
     lateness: int
+    positions: Mapping[str, int]
     watches: list[Watch]
     memories: list[tuple[int, Memory, int]]
     """Column, memory, width of the counter."""
@@ -189,7 +201,7 @@ class Index:
 
     def candidates(self, layout: Layout) -> list[RuleState]:
         """The rules whose measurement and fields the layout has."""
-        present = layout.positions
+        present = positions_of(tuple(layout.fields))
         return [
             state
             for name in layout.fields
@@ -202,12 +214,13 @@ class Index:
 def make_lanes(layout: Layout, source: Source, candidates: Sequence[RuleState]) -> list[Lane]:
     """The lanes of a plan; rules whose `where` no row meets are left out."""
     lanes: dict[int, Lane] = {}
+    positions = positions_of(tuple(layout.fields))
     for state in candidates:
         rule = state.rule
         rows = rows_for(rule.where, rule.exceptions, layout)
         if not rows:
             continue
-        lane = lanes.setdefault(rule.lateness, Lane(rule.lateness, [], [], {}))
+        lane = lanes.setdefault(rule.lateness, Lane(rule.lateness, positions, [], [], {}))
         for name in dict.fromkeys((*rule.body.remembers, *state.rated)):
             _remember(lane, name, layout, source)
         lane.watches.append(_watch(state, layout, source, rows))
@@ -215,7 +228,7 @@ def make_lanes(layout: Layout, source: Source, candidates: Sequence[RuleState]) 
 
 
 def _remember(lane: Lane, name: str, layout: Layout, source: Source) -> None:
-    position = layout.positions.get(name)
+    position = lane.positions.get(name)
     if name in lane.by_field or position is None:
         return
     bits = layout.counters.get(name, 0)
