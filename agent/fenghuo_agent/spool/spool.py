@@ -153,6 +153,12 @@ class Spool:
         """Forget delivered batches of the spool `spool_id` (nothing is done where it is another one)."""
         self._writer.delete(spool_id, stream, list(spans))
 
+    def spare(self, spool_id: str, stream: Stream, highest: int) -> None:
+        """Numbers up to `highest` are on their way to a collector that answers: where room is wanted they go last, so
+        that what is counted as dropped did not arrive after all. 0: none are.
+        """
+        self._writer.spare(spool_id, stream, highest)
+
     def refuse(self, spool_id: str, stream: Stream, sequence: int, reason: str) -> None:
         """Give up a batch that the collector refuses for good: counted as lost."""
         _log.error("the collector refuses batch %d of %s: %s; it is given up", sequence, stream, reason)

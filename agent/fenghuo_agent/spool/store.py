@@ -164,23 +164,28 @@ class Store:
             self._diverting = True
         return Stream.BACKFILL if self._diverting else Stream.METRICS
 
-    def evict(self) -> dict[Stream, Lost]:
-        """Give up what does not fit under the cap, the least urgent and oldest first; what was given up."""
+    def evict(self, spared: Mapping[Stream, int]) -> dict[Stream, Lost]:
+        """Give up what does not fit under the cap, the least urgent and oldest first; what was given up.
+
+        Within a stream, numbers up to `spared` go last: they are on their way, and may well have arrived.
+        """
         lost: dict[Stream, Lost] = {}
         excess = sum(depth.bytes for depth in self._depths.values()) - self._cap
         for stream in EVICTION:
             while excess > 0 and self._depths[stream].batches:
-                gone, freed = self._evict_some(stream, excess)
+                gone, freed = self._evict_some(stream, excess, spared.get(stream, 0))
                 excess -= freed
                 add_lost(lost, {stream: gone})
                 self.count_lost(stream, gone)
         return lost
 
-    def _evict_some(self, stream: Stream, excess: int) -> tuple[Lost, int]:
-        rows = self._connection.execute(
-            "SELECT id, count, bytes FROM batch WHERE id BETWEEN ? AND ? ORDER BY id LIMIT ?",
-            (key(stream, 0), key(stream, _LIMIT), _EVICT_STEP),
-        ).fetchall()
+    def _evict_some(self, stream: Stream, excess: int, spared: int) -> tuple[Lost, int]:
+        first = key(stream, spared + 1)
+        query = "SELECT id, count, bytes FROM batch WHERE id BETWEEN ? AND ? ORDER BY id LIMIT ?"
+        rows = self._connection.execute(query, (first, key(stream, _LIMIT), _EVICT_STEP)).fetchall()
+        if not rows:
+            first = key(stream, 0)
+            rows = self._connection.execute(query, (first, key(stream, _LIMIT), _EVICT_STEP)).fetchall()
         freed = last = 0
         gone = Lost()
         for row_id, count, size in rows:
@@ -190,7 +195,7 @@ class Store:
             gone.items += count
             if freed >= excess:
                 break
-        self._connection.execute("DELETE FROM batch WHERE id BETWEEN ? AND ?", (key(stream, 0), last))
+        self._connection.execute("DELETE FROM batch WHERE id BETWEEN ? AND ?", (first, last))
         self._forget(stream, gone.batches, gone.items, freed)
         return gone, freed
 

@@ -54,6 +54,7 @@ class Delivery:
         self._collectors = Collectors(grace=config.ack_timeout / 3)
         self._bucket = Bucket(config.backfill_rate, config.backfill_rate, clock.monotonic())
         self._earlier: dict[Stream, int] = {}
+        self._progress: dict[Stream, float] = {}
         self._bad_ack_logged = -_BAD_ACK_LOG
         self._deaf_wait = 0.0
         self._deaf_until = 0.0
@@ -87,6 +88,7 @@ class Delivery:
     def unheard(self, batch: SpooledBatch) -> None:
         """The broker had nobody to give a batch to: wait, then try with one, so that the others arrive in order."""
         self.windows[batch.stream].unheard(batch.sequence)
+        self._spare(batch.stream)
         self.probing = True
         now = self._clock.monotonic()
         if now >= self._deaf_until:
@@ -148,13 +150,24 @@ class Delivery:
 
     def sent(self, batch: SpooledBatch, size: int, *, again: bool) -> None:
         """Note a frame of `size` bytes as on its way."""
-        self.windows[batch.stream].sent(batch.sequence, size, self._clock.monotonic())
+        window = self.windows[batch.stream]
+        if not (window.flying or window.held):
+            self._progress[batch.stream] = self._clock.monotonic()
+        window.sent(batch.sequence, size, self._clock.monotonic())
+        self._spare(batch.stream)
         if batch.stream == Stream.BACKFILL:
             self._bucket.take(size)
         self._metrics.sent.labels(batch.stream).inc()
         self._metrics.sent_bytes.labels(batch.stream).inc(size)
         if again:
             self._metrics.resent.labels(batch.stream).inc()
+
+    def _spare(self, stream: Stream) -> None:
+        """Have the spool keep what is on its way, as long as the collector stores what it gets."""
+        window = self.windows[stream]
+        lively = self._clock.monotonic() < self._progress.get(stream, 0.0) + self._config.ack_timeout
+        awaited = lively and (window.flying or window.held)
+        self._spool.spare(self.spool_id, stream, window.cursor if awaited else 0)
 
     def check(self) -> None:
         """What time does: overdue batches and ended collectors. To be called a few times a second."""
@@ -163,6 +176,7 @@ class Delivery:
         for stream, window in self.windows.items():
             window.gone_below(self._spool.oldest(stream))
             window.check(now)
+            self._spare(stream)
             if ended:
                 again = window.left(ended)
                 if again:
@@ -199,6 +213,8 @@ class Delivery:
         if committed:
             self._metrics.committed.labels(stream).inc(window.committed(committed, now))
             self._spool.commit(self.spool_id, stream, committed)
+            self._progress[stream] = now
+            self._spare(stream)
         for refusal in ack.refused:
             if self._known(stream, [Span(refusal.sequence, refusal.sequence)]):
                 window.gone([refusal.sequence])

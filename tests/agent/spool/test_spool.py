@@ -118,6 +118,23 @@ async def test_over_the_cap_the_oldest_metrics_go_first_and_alerts_last_and_all_
         assert place.metric("dropped_items_total", stream="assets", reason="cap") == depths[Stream.ASSETS].dropped_items
 
 
+async def test_over_the_cap_what_is_on_its_way_goes_last_of_its_stream(place):
+    cap, size = 2**18, 10_000
+    fit = cap // footprint(zstd_size(size))
+    async with place.opened(cap=cap) as spool:
+        await spool.append([entry(Stream.METRICS, size) for _ in range(fit)])
+        spool.spare(spool.id, Stream.METRICS, 3)
+        await spool.append([entry(Stream.METRICS, size) for _ in range(5)])
+        assert await numbers(spool, Stream.METRICS) == [1, 2, 3, *range(9, fit + 6)]
+        spool.spare(spool.id, Stream.METRICS, 0)
+        await spool.append([entry(Stream.METRICS, size)])
+        assert await numbers(spool, Stream.METRICS) == [2, 3, *range(9, fit + 7)]
+        spool.spare(spool.id, Stream.METRICS, fit + 6)
+        await spool.append([entry(Stream.ALERTS, size) for _ in range(fit)])
+        assert spool.depth(Stream.METRICS).batches == 0, "urgency counts for more"
+        assert spool.dropped(Stream.METRICS) == 10 * (fit + 6)
+
+
 def zstd_size(size):
     return len(zstandard.compress(os.urandom(size)))
 
