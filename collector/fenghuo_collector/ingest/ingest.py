@@ -355,6 +355,7 @@ class Ingest:
                 await asyncio.sleep(self._config.ack_delay)
             self._news.clear()
             await self._flush()
+        await self._flush()  # what came while the last answers were sent
 
     async def _flush(self) -> None:
         """Save what is committed, then say so: an agent must not forget what a restart would have us ask for."""
