@@ -1,6 +1,7 @@
-"""The real agent with an input that makes load: events whose ids it writes down before it hands them on, and readings.
+"""The real agent with an input that makes load: events and tables that it writes down before it hands them on.
 
-Run: `python loaded_agent.py CONFIG LOG EVENTS_PER_SECOND`.
+Run: `python loaded_agent.py CONFIG LOG EVENTS_PER_SECOND [SECONDS]`; with SECONDS it first hands on readings of that long
+a past, a table each 15 s. A line of the log is `ID TIME` for an event, `table TIME VALUES` for a table.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ from fenghuo_agent.inputs.base import Accumulator
 
 PORTS = [str(number) for number in range(1, 49)]
 STEP = 0.05
+PAST_STEP_MS = 15_000
+LAYOUT = Layout("interface", {"job": "load", "instance": "x", "device": "sw"}, {"ifIndex": PORTS}, ("ifHCInOctets",))
 
 
 class Load:
@@ -33,15 +36,20 @@ class Load:
 
     name = "load"
 
-    def __init__(self, log: Path, rate: int) -> None:
+    def __init__(self, log: Path, rate: int, past: int) -> None:
         self._log = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
         self._each = round(rate * STEP)
+        self._past = past
+
+    def _table(self, accumulator: Accumulator, time: int) -> None:
+        os.write(self._log, f"table {time} {len(PORTS)}\n".encode())
+        accumulator.table(Table(LAYOUT, time, [[time + number for number in range(len(PORTS))]]))
 
     async def run(self, accumulator: Accumulator) -> None:
         clock = SystemClock()
-        layout = Layout(
-            "interface", {"job": "load", "instance": "x", "device": "sw"}, {"ifIndex": PORTS}, ("ifHCInOctets",)
-        )
+        now = clock.now()
+        for time in range(now - 1000 * self._past, now, PAST_STEP_MS):
+            self._table(accumulator, time)
         while True:
             now = clock.now()
             events = [
@@ -50,19 +58,19 @@ class Load:
             os.write(self._log, "".join(f"{event.id} {now}\n" for event in events).encode())
             for event in events:
                 accumulator.event(event)
-            accumulator.table(Table(layout, now, [[now + number for number in range(48)]]))
+            self._table(accumulator, now)
             await asyncio.sleep(STEP)
 
     async def once(self, accumulator: Accumulator) -> None:
         raise NotImplementedError
 
 
-async def main(config: Path, log: Path, rate: int) -> None:
+async def main(config: Path, log: Path, rate: int, past: int = 0) -> None:
     loaded = load(config, AgentConfig, env=os.environ)
-    async with started(loaded, [Load(log, rate)], SystemClock(), Random(), CollectorRegistry()) as supervisor:
+    async with started(loaded, [Load(log, rate, past)], SystemClock(), Random(), CollectorRegistry()) as supervisor:
         await supervisor.run()
 
 
 if __name__ == "__main__":
     with contextlib.suppress(typer.Exit):
-        run_until_stopped(lambda: main(Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])))
+        run_until_stopped(lambda: main(Path(sys.argv[1]), Path(sys.argv[2]), *map(int, sys.argv[3:])))

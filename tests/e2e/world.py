@@ -23,6 +23,9 @@ from servers.process import free_port, stop, wait_for
 
 RATE = 200
 """Events a second that an agent under load makes."""
+SITE = "bj/haidian/zgc-no1"
+AGENT = f"{SITE}/gw1"
+"""The agent under load."""
 HERE = Path(__file__).parent
 FENGHUO = [sys.executable, "-m", "fenghuo"]
 
@@ -94,12 +97,15 @@ class Collector(Child):
     def ready(self) -> None:
         wait_for(self.up, "the collector's console to answer")
 
+    def query(self) -> contextlib.closing[StoreQuery]:
+        """The embedded store, for the length of a block."""
+        return contextlib.closing(StoreQuery(SqliteConfig(path=self.store)))
+
     def event_ids(self, dataset: str) -> list[str]:
         """The ids of all stored events of a dataset, each as often as it is stored."""
-        query = StoreQuery(SqliteConfig(path=self.store))
         found: list[str] = []
         # The store may not be there yet.
-        with contextlib.closing(query), contextlib.suppress(Retryable):
+        with self.query() as query, contextlib.suppress(Retryable):
             before = None
             while page := query.events(dataset=dataset, limit=5000, before=before):
                 found += [event.id for event in page]
@@ -141,10 +147,15 @@ class LoadedAgent(Child):
         pairs = [line.split() for line in lines]
         return {each[0] for each in pairs if len(each) == 2 and after <= int(each[1]) < before}
 
+    def tables(self) -> list[int]:
+        """The times of the tables made."""
+        lines = self.seen_file.read_text().splitlines() if self.seen_file.exists() else []
+        return [int(line.split()[1]) for line in lines if line.startswith("table ") and line.count(" ") == 2]
+
 
 def loaded_agent(folder: Path, broker_port: int, *, rate: int = 200, name: str = "gw1", **more: Any) -> LoadedAgent:
     content = {
-        "site": "bj/haidian/zgc-no1",
+        "site": SITE,
         "agent": name,
         "collector": {
             "url": f"mqtt://127.0.0.1:{broker_port}",
