@@ -9,14 +9,15 @@ $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Fenghuo needs Python 3.11 or newer; call: make PYTHON=python3.11 …")'
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
 		echo "$(PYTHON) cannot make virtual environments. On Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }
-	$(PYTHON) -m venv $(VENV)
+	@$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.installed-%: pyproject.toml | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[$*]'
+	@echo "安装所需的 Python 包，仅此一次，约一分钟 · installing Python packages, this once, about a minute"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[$*]'
 	@touch $@
 
 demo: $(VENV)/.installed-all
-	$(BIN)/fenghuo demo $(ARGS)
+	@$(BIN)/fenghuo demo $(ARGS)
 
 servers: $(VENV)/.installed-dev
 	$(BIN)/python tests/servers/install.py
