@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import NamedTuple
 from weakref import WeakValueDictionary
 
@@ -181,6 +182,12 @@ def _plan(shape: Shape, size: int) -> Plan:
     return Plan(shape, chunks, places)
 
 
+@lru_cache(maxsize=16)
+def _steps(most: int) -> tuple[int, ...]:
+    """The steps up to the most objects of a request."""
+    return (*(step for step in STEPS if step < most), most)
+
+
 class Fit:
     """How many objects one request to a device holds: what its answers' size allows and what it has taken so far.
 
@@ -191,7 +198,7 @@ class Fit:
     __slots__ = ("_ceiling", "_good", "_limit", "_patience", "_steps", "size")
 
     def __init__(self, most: int, reply: int) -> None:
-        self._steps = (*(step for step in STEPS if step < most), most)
+        self._steps = _steps(most)
         self._limit = reply - ENVELOPE_SIZE
         self._ceiling = most
         self._good = 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from fenghuo.model import Layout, Table, Value
 from fenghuo_agent.inputs.snmp import mibs
@@ -57,16 +58,20 @@ def layouts_of(learnt: Learnt, labels: Mapping[str, str], before: Layouts | None
         return known.get(_key(layout), layout)
 
     shape = learnt.shape
-    fields = tuple(column.name for column in shape.columns if column is not mibs.IF_DISCONTINUITY)
-    counters = {
-        column.name: mibs.COUNTER_BITS[column.tag] for column in shape.columns if column.tag in mibs.COUNTER_BITS
-    }
+    fields, counters = _fields_of(shape.columns)
     interface = Layout("interface", labels, learnt.row_labels, fields, counters) if shape.rows and fields else None
     return Layouts(
         same(Layout("system", labels, {}, SYSTEM_FIELDS)),
         same(interface) if interface else None,
         tuple(SensorGroup(same(group.layout), group.sensors, group.places) for group in _sensor_groups(learnt, labels)),
     )
+
+
+@lru_cache(maxsize=256)
+def _fields_of(columns: tuple[mibs.Object, ...]) -> tuple[tuple[str, ...], Mapping[str, int]]:
+    """The fields of these columns and the widths of their counters, shared by all devices that have them."""
+    fields = tuple(column.name for column in columns if column is not mibs.IF_DISCONTINUITY)
+    return fields, {column.name: mibs.COUNTER_BITS[column.tag] for column in columns if column.tag in mibs.COUNTER_BITS}
 
 
 def _key(layout: Layout) -> object:
