@@ -63,3 +63,12 @@ async def test_the_pages_can_be_read_without_javascript(app: Starlette) -> None:
     ):
         await log_in(page, address)
         assert "Port down" in await page.inner_text("main")
+
+
+async def test_an_open_page_says_when_the_collector_is_gone(app: Starlette) -> None:
+    async with chromium() as browser:
+        page = await browser.new_page(locale="en-GB")
+        async with served(app) as address:
+            await log_in(page, address)
+            await page.wait_for_selector("#live:not(.lost):not([hidden])")
+        await page.wait_for_selector("#live.lost >> text=connection lost", timeout=15_000)
