@@ -15,6 +15,8 @@ from .world import AGENT, Collector, LoadedAgent, loaded_agent, now
 
 SMALL = {"cap": "256KiB"}
 PROMISE_MS = 1_000
+ON_THEIR_WAY = 4
+"""Batches at most that were on their way at a moment when either side ended."""
 
 
 def small_agent(folder, broker: Mosquitto) -> LoadedAgent:
@@ -69,13 +71,14 @@ def test_what_a_full_spool_gives_up_is_counted_to_the_item(tmp_path, broker: Mos
     counted = {name: number for name, number in end.items.items() if number}
     assert by_stream(district, "fenghuo_collector_ingest_dropped_items_total") == counted
     assert district.metric("fenghuo_collector_agent_missing_batches") == 0
-    lost = {name: number for name, number in end.batches.items() if number}
-    assert by_stream(district, "fenghuo_collector_ingest_lost_batches_total") == lost
+    # To the batch, the collector knows what never came; the spool may have given up a few that arrived all the same.
+    lost = by_stream(district, "fenghuo_collector_ingest_lost_batches_total")
+    arrived = {name: number - lost.get(name, 0) for name, number in end.batches.items() if number != lost.get(name, 0)}
+    assert all(0 < number <= ON_THEIR_WAY for number in arrived.values())
     # All that was made is stored, or waits, or was given up and counted, or was not yet promised at the agent's death.
-    missing = len(school.seen()) - len(set(ids) | end.events) - len(forgotten)
-    assert missing == end.items["events"]
+    events = len(school.seen()) - len(set(ids) | end.events) - len(forgotten)
     tables = len(set(school.tables()) - stored_tables(district) - end.tables) - len(forgotten_tables)
-    assert tables * len(PORTS) == end.items["metrics"] + end.items["backfill"]
-    print(
-        f"{len(school.seen())} events made, {len(set(ids))} stored, given up: {counted}; {len(forgotten)} not promised"
-    )
+    for stream, missing in (("events", events), ("metrics", tables * len(PORTS))):
+        assert missing <= end.items[stream], "a loss that was not counted"
+        assert (missing == end.items[stream]) == (stream not in arrived)
+    print(f"{len(school.seen())} events made, {len(ids)} stored, given up {counted}, of these arrived {arrived}")

@@ -143,6 +143,7 @@ class Delivery:
             batches = await self._spool.batches(stream, again)
             window.gone(set(again) - {batch.sequence for batch in batches})
         else:
+            self._spool.spare(spool_id, stream, window.cursor + count)  # none shall go between reading and sending
             batches = await self._spool.pending(stream, window.cursor, count, _READ_BYTES)
         if self._spool.id != spool_id or not batches:
             return None  # replaced, evicted or acknowledged meanwhile
