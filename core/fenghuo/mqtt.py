@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import socket
 from collections.abc import Callable
 from typing import Any, Self
@@ -15,6 +16,19 @@ from paho.mqtt.reasoncodes import ReasonCode
 
 NO_DELAY = (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 """Messages and their confirmations are small and many: none waits for others to share a segment."""
+
+_ERRNO = re.compile(r"^\[Errno -?\d+\] ")
+_CREDENTIALS = ("not authorized", "not authorised", "bad user name", "bad username")
+
+
+def reason(error: Exception) -> str:
+    """Why a broker cannot be used, in words for an operator, with what to look at where that is known."""
+    text = _ERRNO.sub("", str(error)) or type(error).__name__
+    if any(sign in text.lower() for sign in _CREDENTIALS):
+        return f"{text}; are user name and password, or the certificate, what the broker expects?"
+    if isinstance(error, ConnectionRefusedError) or text.endswith("Connection refused"):
+        return f"{text}; does the broker run, at this host and port?"
+    return text
 
 
 class Client(aiomqtt.Client):

@@ -13,7 +13,7 @@ import aiomqtt
 import pytest
 import uvloop
 
-from fenghuo.mqtt import Client
+from fenghuo.mqtt import Client, reason
 
 CONNACK = b"\x20\x02\x00\x00"
 Scenario = Callable[[], Coroutine[Any, Any, None]]
@@ -114,3 +114,17 @@ def test_a_broker_that_does_not_answer_is_given_up_and_its_socket_closed(complai
 async def test_messages_are_sent_without_delay():
     async with broker() as (port, _), Client("127.0.0.1", port) as client:
         assert client._client.socket().getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (OSError(111, "Connection refused"), "Connection refused; does the broker run"),
+        (OSError(113, "No route to host"), "No route to host"),
+        (ValueError("[code:135] Not authorized"), "are user name and password"),
+        (TimeoutError(), "TimeoutError"),
+    ],
+)
+def test_why_a_broker_cannot_be_used_is_said_with_what_to_look_at(error: Exception, words: str) -> None:
+    assert words in reason(error)
+    assert "Errno" not in reason(error)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import re
 from importlib import metadata
 from random import Random
 from typing import cast
@@ -15,6 +14,7 @@ from prometheus_client import CollectorRegistry
 from fenghuo.clock import Clock
 from fenghuo.errors import Permanent, Retryable
 from fenghuo.model import AgentId
+from fenghuo.mqtt import reason
 from fenghuo.wire.topic import DATA_STREAMS
 from fenghuo_agent.spool import Spool
 from fenghuo_agent.transport.client import speaks_five
@@ -27,8 +27,6 @@ from fenghuo_agent.transport.status import Status, encode_status
 _log = logging.getLogger(__name__)
 _DRAIN_SECONDS = 1.0
 _OPERATOR_NEEDED = ("certificate", "not authorized", "not authorised", "bad user name", "bad username", "banned")
-_REFUSED = ("not authorized", "not authorised", "bad user name", "bad username")
-_ERRNO = re.compile(r"^\[Errno -?\d+\] ")
 
 
 class Transport:
@@ -161,11 +159,9 @@ def _first(error: Exception) -> Exception:
 
 def _report(error: Exception, *, established: bool, pause: float, url: str) -> None:
     """An operator is needed where the broker or its certificate does not want us; otherwise it may pass."""
-    text = _ERRNO.sub("", str(error)) or type(error).__name__
+    text = reason(error)
     what = "the connection to the broker %s is lost (%s); the next attempt is in %.1f s"
     if not established:
         what = "no connection to the broker %s (%s); the next attempt is in %.1f s"
     needed = isinstance(error, Permanent) or any(sign in text.lower() for sign in _OPERATOR_NEEDED)
-    if any(sign in text.lower() for sign in _REFUSED):
-        text += ": are collector.username and collector.password what the broker expects of this agent?"
     _log.log(logging.ERROR if needed else logging.WARNING, what, url, text, pause)

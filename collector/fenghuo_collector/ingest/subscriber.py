@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import logging
 import random
-import re
 from collections.abc import Callable, Sequence
 from typing import cast
 
@@ -17,7 +16,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 
 from fenghuo.clock import Clock
 from fenghuo.errors import Permanent, Retryable
-from fenghuo.mqtt import Client
+from fenghuo.mqtt import Client, reason
 from fenghuo_collector.ingest.config import BrokerConfig
 from fenghuo_collector.ingest.inbox import Inbox
 from fenghuo_collector.ingest.metrics import IngestMetrics
@@ -30,8 +29,6 @@ _UNSUPPORTED_VERSION = 0x84
 _REFUSED = 0x80
 _STEADY = 30.0
 """Seconds after which a connection counts as good, and the next failure as a first one."""
-
-_ERRNO = re.compile(r"^\[Errno -?\d+\] ")
 
 Handler = Callable[[str, bytes, bool], None]
 """Takes topic, payload, and whether the broker had it retained."""
@@ -89,7 +86,7 @@ class Subscriber:
                 failures += 1
                 # Only the first few are news; the metric `…_connected` tells of the rest.
                 level = logging.WARNING if failures <= 3 else logging.DEBUG
-                _log.log(level, "No connection to the broker %s: %s", self._config.url, _reason(error))
+                _log.log(level, "No connection to the broker %s: %s", self._config.url, reason(error))
             delay = min(self._config.retry * 2 ** max(min(failures - 1, 20), 0), self._config.retry_max)
             await asyncio.sleep(delay * self._random.uniform(0.5, 1))
 
@@ -168,10 +165,3 @@ class Subscriber:
             await client.publish(topic, payload, qos=0)
         except (aiomqtt.MqttError, OSError, ValueError) as error:
             raise Retryable(f"the broker takes no answer: {error}") from error
-
-
-def _reason(error: Exception) -> str:
-    text = _ERRNO.sub("", str(error)) or type(error).__name__
-    if "not authori" in text.lower() or "bad user name" in text.lower():
-        text += "; are broker.username and broker.password what it expects?"
-    return text

@@ -15,7 +15,7 @@ from fenghuo.clock import Clock
 from fenghuo.config.broker import BrokerAddress
 from fenghuo.errors import Permanent, Retryable
 from fenghuo.model import Table
-from fenghuo.mqtt import Client
+from fenghuo.mqtt import Client, reason
 from fenghuo_agent.inputs.base import Accumulator
 from fenghuo_agent.inputs.mqtt_sensor.config import MqttSensorConfig
 from fenghuo_agent.inputs.mqtt_sensor.decode import Decoder, Malformed
@@ -111,9 +111,9 @@ class MqttSensorInput:
                 yield client
         except aiomqtt.MqttCodeError as error:
             kind = Permanent if _code(error.rc) in REFUSED else Retryable
-            raise kind(f"{self._address}: {error}") from error
+            raise kind(f"{self._address}: {reason(error)}") from error
         except (aiomqtt.MqttError, OSError, TimeoutError) as error:
-            raise Retryable(f"{self._address}: {error}") from error
+            raise Retryable(f"{self._address}: {reason(error)}") from error
 
     def _client(self) -> aiomqtt.Client:
         config = self._config
