@@ -23,6 +23,8 @@ MAX_FRAME = 4 * 2**20
 """Bytes of a whole frame; brokers are told to refuse larger ones too."""
 MAX_BODY = 32 * 2**20
 """Bytes of a body after decompression."""
+LEVEL = 1
+"""zstd's level: on byte planes the higher ones gain nothing and take memory and time."""
 _PREFIX = struct.Struct(">2sBBH")
 
 
@@ -60,7 +62,7 @@ _header_decoder = msgspec.msgpack.Decoder(Frame)
 _encode = msgspec.msgpack.Encoder().encode
 
 
-def compress(body: bytes, level: int = 3) -> bytes:
+def compress(body: bytes, level: int = LEVEL) -> bytes:
     """A body as frames and spools carry it."""
     return zstandard.ZstdCompressor(level=level).compress(body)
 
