@@ -13,7 +13,9 @@ from random import Random
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector, generate_latest
 
 from fenghuo.clock import Clock, SystemClock
+from fenghuo.errors import of_file
 from fenghuo.ids import uuid7
+from fenghuo.lock import FileLock
 from fenghuo.model import Site
 from fenghuo.supervisor import Supervisor, until_possible
 from fenghuo_collector.broker import EmbeddedBroker, EmbeddedBrokerConfig
@@ -52,6 +54,7 @@ async def started(
 ) -> AsyncGenerator[Sequence[Callable[[], Coroutine[None, None, None]]]]:
     """The collector's parts, ready to run. Ingest is its heart: where it fails, the process ends and is started anew."""
     async with contextlib.AsyncExitStack() as stack:
+        stack.callback(_lock(config).release)
         broker = await _broker(config, stack)
         journal = AlertJournal(config.journal, clock=clock, registry=registry)
         latest = Latest(config.latest, clock=clock, registry=registry)
@@ -86,6 +89,20 @@ async def started(
         for runner in build_feeds(config.feeds, journal, clock=clock, random=random, registry=registry):
             supervisor.add(f"feed {runner.name}", runner.run)
         yield ingest.run, supervisor.run
+
+
+def _lock(config: CollectorConfig) -> FileLock:
+    """The folder of what the collector keeps, made where it is missing, for this process alone."""
+    what = f"the folder {config.data}"
+    try:
+        config.data.mkdir(parents=True, exist_ok=True)
+        return FileLock(
+            config.data / "collector.lock",
+            what,
+            "stop that collector first, or give this one a `data` folder of its own",
+        )
+    except OSError as error:
+        raise of_file(what, error) from None
 
 
 async def _broker(config: CollectorConfig, stack: contextlib.AsyncExitStack) -> BrokerConfig:

@@ -16,11 +16,11 @@ from prometheus_client import CollectorRegistry
 from fenghuo.clock import Clock
 from fenghuo.errors import Permanent, Retryable, of_file
 from fenghuo.ids import Entropy
+from fenghuo.lock import FileLock
 from fenghuo.wire import Span, Stream
 from fenghuo_agent.spool.batch import Entry, SpooledBatch, StreamDepth
 from fenghuo_agent.spool.config import SpoolConfig
 from fenghuo_agent.spool.database import connect, is_damage, keep_reserve, move_aside, open_database
-from fenghuo_agent.spool.lock import SpoolLock
 from fenghuo_agent.spool.metrics import SpoolMetrics
 from fenghuo_agent.spool.store import Depths, Lost, Store, read_after, read_these
 from fenghuo_agent.spool.writer import Writer, WriterOptions
@@ -31,6 +31,15 @@ CLOSE_SECONDS = 10.0
 _Found = TypeVar("_Found")
 
 
+def lock_of(path: Path) -> FileLock:
+    """The lock of the spool at `path`, which one process may hold."""
+    return FileLock(
+        path.with_name(path.name + ".lock"),
+        f"the spool {path}",
+        "stop that agent first, or give this one a spool of its own",
+    )
+
+
 class Spool:
     """Batches of each stream, numbered from 1 without gaps, kept until delivered, under a cap in bytes.
 
@@ -39,7 +48,7 @@ class Spool:
     """
 
     def __init__(
-        self, config: SpoolConfig, clock: Clock, entropy: Entropy, registry: CollectorRegistry, lock: SpoolLock
+        self, config: SpoolConfig, clock: Clock, entropy: Entropy, registry: CollectorRegistry, lock: FileLock
     ) -> None:
         self._config = config
         self._clock = clock
@@ -75,7 +84,7 @@ class Spool:
         path = Path(config.path)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            lock = SpoolLock(path)
+            lock = lock_of(path)
         except OSError as error:
             raise of_file(f"the spool {path} cannot be opened", error) from error
         try:

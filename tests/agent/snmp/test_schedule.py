@@ -14,7 +14,7 @@ from fenghuo_agent.inputs.snmp import SnmpConfig
 from fenghuo_agent.inputs.snmp.device import Device, Shared
 from fenghuo_agent.inputs.snmp.input import SnmpInput
 from fenghuo_agent.inputs.snmp.message import GET, GET_BULK
-from fenghuo_agent.inputs.snmp.schedule import Schedule, phase
+from fenghuo_agent.inputs.snmp.schedule import FIRST_ROUND, Schedule, phase
 from fenghuo_agent.inputs.snmp.tally import Metrics, Tally
 
 from .conftest import COMMUNITY
@@ -225,3 +225,20 @@ async def test_own_metrics_are_there_by_name(make_device, recorder):
     assert registry.get_sample_value("fenghuo_agent_snmp_requests_total") == len(device.requests)
     assert registry.get_sample_value("fenghuo_agent_snmp_poll_seconds_count") == 1
     assert len(device.asked(GET_BULK)) > 0
+
+
+async def test_every_device_is_seen_soon_after_the_start_however_long_the_interval(make_device, make_input, recorder):
+    devices = [await make_device(f"127.0.3.{number}") for number in range(1, 5)]
+    source = make_input(*(device.address for device in devices), interval=3600)
+    waits: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        waits.append(seconds)
+        await asyncio.sleep(0 if len(waits) <= len(devices) else 3600)
+
+    schedule = Schedule(source._shared, source._metrics, sleep=sleep)
+    task = asyncio.create_task(schedule.run(source.devices, recorder))
+    await until(lambda: all(len(polls(recorder, device.address)) == 1 for device in devices))
+    task.cancel()
+    assert max(waits[: len(devices)]) < FIRST_ROUND, "the first round comes within seconds"
+    assert max(waits) > FIRST_ROUND, "and the next one in its turn"

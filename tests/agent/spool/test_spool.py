@@ -15,7 +15,7 @@ from fenghuo.errors import Permanent
 from fenghuo.wire import Span, Stream
 from fenghuo_agent.spool import Entry
 from fenghuo_agent.spool.batch import footprint
-from fenghuo_agent.spool.lock import SpoolLock
+from fenghuo_agent.spool.spool import lock_of
 
 
 def entry(stream=Stream.METRICS, size=100, count=10):
@@ -201,11 +201,11 @@ def test_a_second_process_on_the_same_spool_is_refused_and_told_who_has_it(place
     try:
         assert holder.stdout.readline() == b"open\n"
         with pytest.raises(Permanent, match=f"in use by process {holder.pid}"):
-            SpoolLock(place.path)
+            lock_of(place.path)
     finally:
         holder.stdin.close()
         holder.wait(10)
-    SpoolLock(place.path).release()
+    lock_of(place.path).release()
 
 
 async def test_nothing_is_taken_after_closing(place):

@@ -15,6 +15,8 @@ from fenghuo_agent.inputs.snmp.tally import Metrics
 log = logging.getLogger(__name__)
 
 JITTER = 0.02
+FIRST_ROUND = 10.0
+"""Seconds over which the first polls are spread, where intervals are longer."""
 Sleep = Callable[[float], Awaitable[object]]
 
 
@@ -46,6 +48,10 @@ class Schedule:
     async def _tend(self, device: Device, accumulator: Accumulator) -> None:
         clock, random, interval = self._shared.clock, self._shared.random, device.interval
         due = clock.monotonic() + phase(device.instance, interval)
+        if interval > FIRST_ROUND:
+            # Whoever starts an agent sees every device soon, not when its turn in a long interval comes.
+            await self._sleep(phase(device.instance, FIRST_ROUND))
+            await self.turn(device, accumulator)
         while True:
             jitter = random.uniform(0, JITTER * interval)
             await self._sleep(max(0.0, due + jitter - clock.monotonic()))

@@ -1,4 +1,4 @@
-"""One process on one spool: an advisory lock beside the file, let go by the kernel when its holder ends."""
+"""One process at a time: an advisory lock on a file, let go by the kernel when its holder ends (flock(2))."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from pathlib import Path
 from fenghuo.errors import Permanent
 
 
-class SpoolLock:
-    """Held from construction to `release()`. Raises `Permanent`, naming the holder, where another process has it."""
+class FileLock:
+    """Held from construction to `release()`.
 
-    def __init__(self, spool: Path) -> None:
-        path = spool.with_name(spool.name + ".lock")
+    Raises `Permanent` where another process has it, naming `what` is in use, by which process, and `hint`, what to do.
+    """
+
+    def __init__(self, path: Path, what: str, hint: str) -> None:
         self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             holder = os.read(self._file, 32).decode(errors="replace").strip() or "unknown"
             os.close(self._file)
-            raise Permanent(
-                f"the spool {spool} is in use by process {holder}; stop that agent first, or give this one a spool of its own"
-            ) from None
+            raise Permanent(f"{what} is in use by process {holder}; {hint}") from None
         self._note_holder()
 
     def _note_holder(self) -> None:
