@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -12,11 +12,10 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from fenghuo_collector.console.pages import agent_of, cursor, site_of
+from fenghuo_collector.console.sight import Sight
+from fenghuo_collector.console.state import console_of
 from fenghuo_collector.console.trends import DAY
 from fenghuo_collector.feeds.base import Step
-
-if TYPE_CHECKING:
-    from fenghuo_collector.console.sight import Sight
 
 Handler = Callable[[Request], Awaitable[Response]]
 _MAX_EVENTS = 1000
@@ -37,7 +36,7 @@ def routes(guard: Callable[[Handler], Handler]) -> list[Route]:
 
 
 def _sight(request: Request) -> Sight:
-    return request.app.state.console.sight
+    return console_of(request).sight
 
 
 def _whole(request: Request, name: str, default: int | None, most: int | None = None) -> int | None:

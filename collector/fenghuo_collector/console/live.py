@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from typing import TYPE_CHECKING
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
-if TYPE_CHECKING:
-    from fenghuo_collector.console.web import Console
+from fenghuo_collector.console.state import Console, console_of
 
 MAX_STREAMS = 500
 _LOOK_SECONDS = 1.0
@@ -18,16 +16,9 @@ _REST_SECONDS = 15.0
 _RETRY_MS = 3000
 
 
-class Streams:
-    """How many pages listen now; more than `MAX_STREAMS` are asked to come back."""
-
-    def __init__(self) -> None:
-        self.open = 0
-
-
 async def changes(request: Request) -> Response:
     """The stream `text/event-stream`: `changed` with the number of the change, a comment now and then to keep it open."""
-    console: Console = request.app.state.console
+    console = console_of(request)
     if console.streams.open >= MAX_STREAMS:
         return JSONResponse({"error": "too many open pages"}, 503, headers={"Retry-After": "30"})
     return StreamingResponse(_messages(console, request), media_type="text/event-stream")

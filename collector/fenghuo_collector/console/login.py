@@ -3,21 +3,14 @@
 from __future__ import annotations
 
 import hmac
-from typing import TYPE_CHECKING
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from fenghuo_collector.console.auth import LANGUAGE_COOKIE, SESSION_COOKIE
-
-if TYPE_CHECKING:
-    from fenghuo_collector.console.web import Console
+from fenghuo_collector.console.state import Console, console_of
 
 _MAX_FORM = 4096
-
-
-def _console(request: Request) -> Console:
-    return request.app.state.console
 
 
 def _local(target: str) -> str:
@@ -38,12 +31,12 @@ async def _form(request: Request) -> dict[str, str]:
 
 
 async def show(request: Request) -> Response:
-    console = _console(request)
+    console = console_of(request)
     return console.page(request, "login.html", next=_local(request.query_params.get("next", "/")), error="", wait=0)
 
 
 async def submit(request: Request) -> Response:
-    console = _console(request)
+    console = console_of(request)
     form = await _form(request)
     address = _address(request)
     target = _local(form.get("next", "/"))
@@ -71,7 +64,7 @@ def _enter(console: Console, user: str, target: str) -> Response:
 
 
 async def leave(request: Request) -> Response:
-    console = _console(request)
+    console = console_of(request)
     form = await _form(request)
     session = console.session(request)
     if session and hmac.compare_digest(form.get("csrf", "").encode(), session.csrf.encode()):
@@ -82,14 +75,14 @@ async def leave(request: Request) -> Response:
 
 
 async def first_show(request: Request) -> Response:
-    console = _console(request)
+    console = console_of(request)
     token = request.query_params.get("token", "")
     valid = console.link is not None and console.link.valid(token)
     return console.page(request, "first.html", 200 if valid else 410, token=token, valid=valid, error="")
 
 
 async def first_submit(request: Request) -> Response:
-    console = _console(request)
+    console = console_of(request)
     form = await _form(request)
     token = form.get("token", "")
     link = console.link

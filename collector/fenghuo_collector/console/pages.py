@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -17,21 +16,15 @@ from fenghuo.alerts import event_to_alert
 from fenghuo.errors import FenghuoError
 from fenghuo.model import LEVELS, AgentId, AlertState, Event, Site
 from fenghuo_collector.console.sight import AgentView, DeviceView
+from fenghuo_collector.console.state import console_of
 from fenghuo_collector.console.trends import RANGES, trends
 from fenghuo_collector.feeds.base import Step
-
-if TYPE_CHECKING:
-    from fenghuo_collector.console.web import Console
 
 _MAX_DEVICES = 300
 """More devices than these are shown at their sites only."""
 _RECENT_ALERTS = 300
 _RECENTLY_RESOLVED = 20
 _EVENTS_A_PAGE = 100
-
-
-def _console(request: Request) -> Console:
-    return request.app.state.console
 
 
 def agent_of(text: str) -> AgentId:
@@ -51,7 +44,7 @@ def site_of(text: str) -> Site:
 
 
 async def overview(request: Request) -> Response:
-    return await _site_page(request, _console(request).sight.site)
+    return await _site_page(request, console_of(request).sight.site)
 
 
 async def site(request: Request) -> Response:
@@ -60,7 +53,7 @@ async def site(request: Request) -> Response:
 
 async def _site_page(request: Request, place: Site) -> Response:
     """A site: the sites below it, its agents, its devices in numbers, what fires."""
-    console = _console(request)
+    console = console_of(request)
     sight = console.sight
     agents = [view for view in sight.agents() if place.contains(view.agent.site)]
     if not agents and place != sight.site:
@@ -116,7 +109,7 @@ def _levels(firing: Sequence[Step]) -> list[tuple[str, int]]:
 
 
 async def agent(request: Request) -> Response:
-    console = _console(request)
+    console = console_of(request)
     wanted = agent_of(request.path_params["agent"])
     view = next((view for view in console.sight.agents() if view.agent == wanted), None)
     if view is None:
@@ -132,7 +125,7 @@ async def agent(request: Request) -> Response:
 
 async def device(request: Request) -> Response:
     """A device: its facts, ports, sensors, alerts and charts of the last 24 hours or another `range`."""
-    console = _console(request)
+    console = console_of(request)
     wanted = agent_of(request.path_params["agent"])
     name = request.path_params["device"]
     found = await console.sight.device(wanted, name)
@@ -163,7 +156,7 @@ def cursor(event: Event) -> str:
 
 async def alerts(request: Request) -> Response:
     """What fires, and what has lately come to an end."""
-    console = _console(request)
+    console = console_of(request)
     firing = await console.sight.firing()
     recent = await console.sight.events(dataset="alert", limit=_RECENT_ALERTS)
     return console.page(
@@ -189,7 +182,7 @@ def _resolved(recent: Sequence[Event], firing: AbstractSet[str]) -> list[Step]:
 
 
 async def alert(request: Request) -> Response:
-    console = _console(request)
+    console = console_of(request)
     steps = await console.sight.history(request.path_params["fingerprint"])
     if not steps:
         raise HTTPException(404, "no such alert")
@@ -198,7 +191,7 @@ async def alert(request: Request) -> Response:
 
 async def events(request: Request) -> Response:
     """Stored events, of one data set or all, searched by text, newest first."""
-    console = _console(request)
+    console = console_of(request)
     text = request.query_params.get("q", "")[:200]
     dataset = request.query_params.get("dataset", "")[:100]
     before = request.query_params.get("before", "")[:100]

@@ -6,16 +6,13 @@ import asyncio
 import contextlib
 import socket
 from collections.abc import Generator
-from typing import TYPE_CHECKING
 
 import uvicorn
 from starlette.applications import Starlette
 
 from fenghuo.errors import Permanent
 from fenghuo_collector.console.config import split_address
-
-if TYPE_CHECKING:
-    from fenghuo_collector.console.web import Console
+from fenghuo_collector.console.state import Console
 
 _LAST_SECONDS = 1
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from starlette.requests import Request
 
@@ -13,9 +12,7 @@ from fenghuo_collector.console.charts import Line, chart
 from fenghuo_collector.console.formats import local_zone, sensor_words
 from fenghuo_collector.console.i18n import Language
 from fenghuo_collector.console.sight import DevicePage, PortView
-
-if TYPE_CHECKING:
-    from fenghuo_collector.console.web import Console
+from fenghuo_collector.console.state import Console
 
 _MINUTE = 60_000
 DAY = 24 * 60 * _MINUTE

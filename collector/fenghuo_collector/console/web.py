@@ -5,11 +5,9 @@ from __future__ import annotations
 import asyncio
 import hmac
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from http import HTTPStatus
 from importlib.resources import files
 from ipaddress import ip_address
-from typing import Any
 from urllib.parse import quote
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
@@ -17,7 +15,7 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, RedirectResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -25,18 +23,15 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from fenghuo.clock import Clock
 from fenghuo_collector.console import api, live, login, pages
 from fenghuo_collector.console.auth import (
-    LANGUAGE_COOKIE,
-    SESSION_COOKIE,
     Accounts,
     OneTimeLink,
-    Session,
     Sessions,
     Throttle,
 )
 from fenghuo_collector.console.config import ConsoleConfig
-from fenghuo_collector.console.formats import Formats
-from fenghuo_collector.console.i18n import Catalog, Language, choose
+from fenghuo_collector.console.i18n import Catalog
 from fenghuo_collector.console.sight import Sight
+from fenghuo_collector.console.state import Console, Streams, console_of
 
 Handler = Callable[[Request], Awaitable[Response]]
 
@@ -46,54 +41,6 @@ _HEADERS = (
     (b"referrer-policy", b"same-origin"),
     (b"cache-control", b"no-store"),
 )
-
-
-@dataclass(slots=True)
-class Console:
-    """What handlers share; kept as `request.app.state.console`."""
-
-    config: ConsoleConfig
-    sight: Sight
-    clock: Clock
-    accounts: Accounts
-    sessions: Sessions
-    throttle: Throttle
-    link: OneTimeLink | None
-    catalog: Catalog
-    templates: Environment
-    streams: live.Streams
-    closing: asyncio.Event
-    """Set at shutdown, so that open streams end."""
-    scrape: Callable[[], bytes]
-
-    def session(self, request: Request) -> Session | None:
-        return self.sessions.find(request.cookies.get(SESSION_COOKIE, ""))
-
-    def language(self, request: Request) -> Language:
-        return choose(
-            request.cookies.get(LANGUAGE_COOKIE), request.headers.get("accept-language", ""), self.config.language
-        )
-
-    def page(self, request: Request, template: str, status_code: int = 200, **values: Any) -> HTMLResponse:
-        """A page in the request's language."""
-        language = self.language(request)
-
-        def translate(text: str) -> str:
-            return self.catalog.translate(text, language)
-
-        html = self.templates.get_template(template).render(
-            _=translate,
-            language=language,
-            fmt=Formats(language, translate, self.sight.now()),
-            session=self.session(request),
-            site=self.sight.site,
-            now=self.sight.now(),
-            keeps=self.sight.keeps,
-            title=self.config.title or str(self.sight.site),
-            path=request.url.path + (f"?{request.url.query}" if request.url.query else ""),
-            **values,
-        )
-        return HTMLResponse(html, status_code)
 
 
 def build(
@@ -145,7 +92,7 @@ def build(
         link=OneTimeLink(clock) if accounts.empty else None,
         catalog=Catalog.load(),
         templates=templates,
-        streams=live.Streams(),
+        streams=Streams(),
         closing=asyncio.Event(),
         scrape=scrape,
     )
@@ -155,10 +102,6 @@ def build(
 def _quoted_path(text: object) -> str:
     """An agent, site or device name as part of a URL's path."""
     return quote(str(text), safe="/")
-
-
-def console_of(request: Request) -> Console:
-    return request.app.state.console
 
 
 def _signed_in(handler: Handler) -> Handler:
