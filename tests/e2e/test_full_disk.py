@@ -27,7 +27,7 @@ def disk(tmp_path: Path) -> Iterator[Path]:
 @pytest.fixture
 def school(tmp_path: Path, broker: Mosquitto, disk: Path) -> Iterator[LoadedAgent]:
     spool = {"path": str(disk / "spool.db"), "cap": "512KiB", "reserve": "32KiB"}
-    made = loaded_agent(tmp_path / "agent", broker.port, rate=400, spool=spool)
+    made = loaded_agent(tmp_path / "agent", broker.port, rate=800, spool=spool)
     yield made
     made.stop()
 

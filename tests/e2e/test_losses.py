@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+import pytest
+
 from fenghuo.wire import Stream
 from servers.mosquitto import Mosquitto
 from servers.process import wait_for
@@ -14,13 +16,14 @@ from .test_power_cuts import settle
 from .world import AGENT, Collector, LoadedAgent, loaded_agent, now
 
 SMALL = {"cap": "256KiB"}
+ITEMS = "fenghuo_collector_ingest_items_total"
 PROMISE_MS = 1_000
 ON_THEIR_WAY = 4
 """Batches at most that were on their way at a moment when either side ended."""
 
 
 def small_agent(folder, broker: Mosquitto) -> LoadedAgent:
-    return loaded_agent(folder, broker.port, rate=1200, spool={"path": str(folder / "spool.db"), **SMALL})
+    return loaded_agent(folder, broker.port, rate=2500, spool={"path": str(folder / "spool.db"), **SMALL})
 
 
 def stored_tables(district: Collector) -> set[int]:
@@ -36,11 +39,13 @@ def by_stream(district: Collector, name: str) -> dict[str, int]:
     return {stream: int(float(value)) for stream, value in found if float(value)}
 
 
+@pytest.mark.slow
 def test_what_a_full_spool_gives_up_is_counted_to_the_item(tmp_path, broker: Mosquitto, district: Collector) -> None:
     school = small_agent(tmp_path / "agent", broker)
     spool = tmp_path / "agent/spool.db"
     school.start()
-    wait_for(lambda: len(district.event_ids("load")) > 1000, "the load to arrive")
+    wait_for(lambda: {"events", "metrics"} <= by_stream(district, ITEMS).keys(), "both streams to begin")
+    wait_for(lambda: len(stored_tables(district)) > 0, "the load to be stored")
     district.stop()
     for stream in (Stream.METRICS, Stream.EVENTS):
         wait_for(lambda stream=stream: dropped_items(spool, stream), f"{stream} to be given up")
