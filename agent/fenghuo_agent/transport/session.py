@@ -23,6 +23,7 @@ from fenghuo_agent.transport.metrics import TransportMetrics
 
 _log = logging.getLogger(__name__)
 _CHECK_SECONDS = 0.5
+_STATUS_SECONDS = 5.0
 _FAREWELL_SECONDS = 0.5
 _READ_RETRY_SECONDS = 1.0
 
@@ -57,6 +58,7 @@ class Session:
         self._unconfirmed_bytes = 0
         self._draining = False
         self._denied = False
+        self._told: list[int] = []
         self.established = False
 
     def wake(self) -> None:
@@ -67,7 +69,7 @@ class Session:
         """Connect and deliver. Raises `MqttError` (alone or in an exception group) when the connection is lost."""
         async with self._client as client:
             await client.subscribe(str(Topic(self._parts.agent, Stream.ACK)), qos=1)
-            await client.publish(self._status_topic, self._parts.status(True), qos=1, retain=True)
+            await self._say_online(client)
             self.established = True
             _log.info("connected to the broker %s", self._parts.config.url)
             self._parts.delivery.reconnected()
@@ -84,6 +86,7 @@ class Session:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._listen(client))
             group.create_task(self._watch())
+            group.create_task(self._tell_losses(client))
             while True:
                 self._wake.clear()
                 if not await self._send_some(client, group):
@@ -165,6 +168,20 @@ class Session:
             await asyncio.sleep(interval)
             self._parts.delivery.check()
             self._wake.set()
+
+    async def _tell_losses(self, client: BrokerClient) -> None:
+        """Say anew what was given up where that changed: the streams' own frames may never come to say it."""
+        while True:
+            await asyncio.sleep(_STATUS_SECONDS)
+            if self._told != self._dropped():
+                await self._say_online(client)
+
+    async def _say_online(self, client: BrokerClient) -> None:
+        self._told = self._dropped()
+        await client.publish(self._status_topic, self._parts.status(True), qos=1, retain=True)
+
+    def _dropped(self) -> list[int]:
+        return [self._parts.spool.dropped(stream) for stream in DATA_STREAMS]
 
     def drained(self) -> bool:
         """Whether all but backfill is sent, confirmed by the broker."""

@@ -10,7 +10,11 @@ State = Literal["online", "offline"]
 
 
 class Status(msgspec.Struct, frozen=True):
-    """`boot` and `spool` are ids, `since` and `sent` Unix milliseconds by the agent's clock."""
+    """`boot` and `spool` are ids, `since` and `sent` Unix milliseconds by the agent's clock.
+
+    `streams` says of each data stream the lowest number still held and the items given up in all, as frames do: a stream
+    of which everything was given up sends no frame that could say so.
+    """
 
     state: State
     boot: str
@@ -18,6 +22,7 @@ class Status(msgspec.Struct, frozen=True):
     version: str
     since: int
     sent: int
+    streams: dict[str, tuple[int, int]]
 
 
 _encode = msgspec.msgpack.Encoder().encode

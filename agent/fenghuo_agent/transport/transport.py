@@ -129,6 +129,7 @@ class Transport:
                 self._version,
                 self._since,
                 self._clock.now(),
+                {stream: (self._spool.oldest(stream), self._spool.dropped(stream)) for stream in DATA_STREAMS},
             )
         )
 

@@ -77,9 +77,8 @@ class StreamAccount:
         """Note a header; says what its batch is and what it revealed to be lost."""
         number = header.sequence
         if not self.begun:
-            self._begin(header)
+            self._begin(min(header.oldest, header.sequence))
         sight = self._sight(number)
-        losses = Losses()
         if sight is Sight.NEW:
             if number in self.gone:  # it comes after all
                 self.gone.discard(number)
@@ -87,14 +86,24 @@ class StreamAccount:
             self.held.add(number)
         elif sight is not Sight.SCATTERED:
             self.duplicates += 1
-        if header.oldest - 1 > self.floor:
+        return sight, self._learn(header.oldest, header.dropped)
+
+    def hear(self, oldest: int, dropped: int) -> Losses:
+        """Note what the agent's status says of the stream; what it revealed to be lost."""
+        if not self.begun:
+            self._begin(oldest)
+        return self._learn(oldest, dropped)
+
+    def _learn(self, oldest: int, dropped: int) -> Losses:
+        losses = Losses()
+        if oldest - 1 > self.floor:
             if not self.shared:
-                losses.batches = self._close(self.floor + 1, header.oldest - 1)
-            self.floor = header.oldest - 1
-        if header.dropped > self.dropped:
-            losses.dropped = header.dropped - self.dropped
-            self.dropped = header.dropped
-        return sight, losses
+                losses.batches = self._close(self.floor + 1, oldest - 1)
+            self.floor = oldest - 1
+        if dropped > self.dropped:
+            losses.dropped = dropped - self.dropped
+            self.dropped = dropped
+        return losses
 
     def _close(self, first: int, last: int) -> int:
         """What is not held from `first` to `last` is lost; says how many batches that are."""
@@ -106,10 +115,10 @@ class StreamAccount:
         self.lost += lost
         return lost
 
-    def _begin(self, header: Frame) -> None:
+    def _begin(self, oldest: int) -> None:
         """First contact: what the agent no longer has then was before our time."""
         self.begun = True
-        self.floor = min(header.oldest, header.sequence) - 1
+        self.floor = oldest - 1
         if self.floor:
             self.held.add_span(1, self.floor)
             self.committed.add_span(1, self.floor)

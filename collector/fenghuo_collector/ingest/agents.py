@@ -6,6 +6,7 @@ import logging
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import Annotated
 
 import msgspec
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -25,7 +26,10 @@ _MAX_STATUS = 4096
 
 
 class AgentStatus(msgspec.Struct, frozen=True):
-    """What an agent, or its last will, says on its status topic. Times are Unix milliseconds by the agent's clock."""
+    """What an agent, or its last will, says on its status topic. Times are Unix milliseconds by the agent's clock.
+
+    `streams`: the lowest number still held and the items given up in all, by data stream.
+    """
 
     state: str
     boot: str = ""
@@ -33,6 +37,7 @@ class AgentStatus(msgspec.Struct, frozen=True):
     version: str = ""
     since: int = 0
     sent: int = 0
+    streams: dict[str, tuple[Annotated[int, msgspec.Meta(ge=1)], Annotated[int, msgspec.Meta(ge=0)]]] = {}
 
 
 _status = msgspec.msgpack.Decoder(AgentStatus)

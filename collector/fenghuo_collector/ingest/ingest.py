@@ -213,7 +213,10 @@ class Ingest:
             agent.contact = self._clock.now()
         if status.state == "online" and 0 < len(status.spool) <= MAX_ID:
             for stream in DATA_STREAMS:
-                self._acks.greet(self._agents.account(agent, status.spool, stream))
+                account = self._agents.account(agent, status.spool, stream)
+                if stream in status.streams:
+                    self._report(account, account.hear(*status.streams[stream]))
+                self._acks.greet(account)
             self._news.set()
 
     def _take_batch(self, envelope: Envelope) -> None:

@@ -33,6 +33,22 @@ async def test_the_retained_status_says_online_and_after_the_end_offline(bench, 
     assert online["spool"] == bench.spool.id
 
 
+async def test_what_was_given_up_is_said_by_the_status_soon(bench, tools, monkeypatch):
+    monkeypatch.setattr("fenghuo_agent.transport.session._STATUS_SECONDS", 0.05)
+    collector = tools.Collector(bench.port, answer=tools.silence)
+    async with bench.delivering(collector):
+        await tools.until(lambda: collector.status, "a status")
+        cap = bench.spool._writer._store._cap
+        bench.spool._writer._store._cap = 0
+        await bench.put(Stream.EVENTS, 3)
+        bench.spool._writer._store._cap = cap
+        await tools.until(lambda: len(collector.status) > 1, "a status that says what was lost")
+    said = msgspec.msgpack.decode(collector.status[1])["streams"]
+    assert said["events"] == [bench.spool.oldest(Stream.EVENTS), bench.spool.dropped(Stream.EVENTS)]
+    assert said["events"][1] > 0
+    assert said["alerts"] == [1, 0]
+
+
 async def test_what_was_not_received_is_sent_again_oldest_first(bench, tools):
     collector = tools.Collector(bench.port, answer=tools.silence)
     async with bench.delivering(collector):
@@ -168,17 +184,18 @@ async def test_after_an_outage_alerts_come_first_and_live_metrics_before_the_bac
     await bench.put(Stream.EVENTS, 20)
     await bench.put(Stream.ALERTS, 5)
     collector = tools.Collector(bench.port)
-    async with bench.delivering(collector, backfill_rate=20_000):
+    async with bench.delivering(collector, backfill_rate=10_000):
         await tools.until(lambda: bench.spool.depth(Stream.METRICS).batches == 0, "live metrics to be empty")
-        before = bench.spool.depth(Stream.BACKFILL).batches
         await bench.put(Stream.METRICS, 1)
         await tools.until(lambda: not bench.spool.depth(Stream.METRICS).batches, "live metrics to pass", seconds=5)
-        assert bench.spool.depth(Stream.BACKFILL).batches > before / 2
         await tools.until(lambda: not bench.held(), "the backlog")
     order = [frame.stream for frame in collector.frames]
     assert order[:5] == ["alerts"] * 5
     assert order[5:25] == ["events"] * 20
     assert order[25:55] == ["metrics"] * 30
+    live = max(place for place, stream in enumerate(order) if stream == "metrics")
+    assert live > 54
+    assert "backfill" in order[live:], "live metrics did not wait for the backlog"
     assert collector.firsts(Stream.BACKFILL) == list(range(1, 201))
 
 

@@ -127,6 +127,21 @@ async def test_when_the_agent_had_to_drop_batches_the_loss_is_counted_once(broke
     assert sample(ingest, "agent_lost_batches_total", site=site, agent=name) == 3
 
 
+async def test_when_a_whole_stream_was_dropped_the_agents_status_says_so(broker):
+    """No frame of that stream comes that could."""
+    ingest = make_ingest(broker.port, MemorySink())
+    async with running(ingest), wire_agent(broker.port) as agent:
+        await publish_status(agent, streams={"backfill": [1, 0], "metrics": [1, 0]})
+        await until(lambda: ingest.agents() and ingest.agents()[0].online)
+        for _ in range(2):
+            await publish_status(agent, streams={"backfill": [41, 11_520], "metrics": [1, 0], "later": [3, 3]})
+        await until(lambda: sample(ingest, "ingest_dropped_items_total", stream="backfill") == 11_520)
+        await publish_status(agent, streams={"backfill": [0, -1]})
+        await until(lambda: sample(ingest, "ingest_wire_errors_total", reason="status") == 1)
+    state = ingest.agents()[0]
+    assert (state.lost, state.dropped) == (40, 11_520)
+
+
 async def test_when_a_spool_is_renewed_its_numbers_begin_anew(broker):
     sink = MemorySink()
     ingest = make_ingest(broker.port, sink)
