@@ -21,10 +21,13 @@ PROGRAMS = {
     "snmpd": "snmpd",
     "snmpget": "snmp",
     "mosquitto": "mosquitto",
+    "mosquitto_pub": "mosquitto-clients",
     "prometheus": "prometheus",
     "prometheus-alertmanager": "prometheus-alertmanager",
     "chromium": "chromium",
     "ip": "iproute2",
+    "openssl": "openssl",
+    "setpriv": "util-linux",
     "mvn": "maven",
 }
 """Program → the Debian package that has it."""
