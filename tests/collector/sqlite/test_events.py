@@ -162,7 +162,7 @@ async def test_a_document_that_cannot_be_stored_is_refused_alone(tmp_path):
     async with store(tmp_path) as sink:
         good, last = event("good"), event("last")
         deep: dict = {}
-        for _ in range(5000):
+        for _ in range(100_000):
             deep = {"a": deep}
         bad = [
             Event(uuid7(START), START, {"event": "no object"}),
