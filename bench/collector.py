@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -65,6 +66,17 @@ def collector(folder: Path, broker_port: int, sinks: dict[str, Any]) -> Iterator
         log.close()
 
 
+def stored() -> int:
+    """Samples or documents that the collector's server took, by the collector's own count."""
+    with urllib.request.urlopen("http://127.0.0.1:18600/metrics", timeout=10) as answer:
+        lines = answer.read().decode().splitlines()
+    taken = (
+        "fenghuo_collector_remote_write_samples_total ",
+        'fenghuo_collector_elasticsearch_documents_total{result="created"} ',
+    )
+    return round(sum(float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith(taken)))
+
+
 def measure(
     folder: Path, port: int, sinks: dict[str, Any], stream: Stream, frames: dict[load.AgentId, list[bytes]], items: int
 ) -> dict[str, float]:
@@ -73,6 +85,10 @@ def measure(
         before, began = cost(process.pid), time.monotonic()
         asyncio.run(load.send_all(port, stream, frames))
         after, lasted = cost(process.pid), time.monotonic() - began
+        if (kept := stored()) != items:
+            raise SystemExit(
+                f"{items} items were sent and committed, the server took {kept}: this figure is worth nothing"
+            )
     cpu = after.cpu - before.cpu
     return {
         "items": items,
