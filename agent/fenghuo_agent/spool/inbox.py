@@ -54,34 +54,51 @@ class Work:
 
 
 class Inbox:
-    """Not locked: its user holds a lock. `bound` is in bytes of bodies, those being written included."""
+    """Not locked: its user holds a lock. `bound` is in bytes of bodies, those being written included.
+
+    What is being written cannot be given up any more. So that it does not push out what is more urgent, a stream is
+    measured by itself and the more urgent ones: in all, at most `bound` waits beside what is being written.
+    """
 
     def __init__(self, bound: int) -> None:
         self._bound = bound
         self._items: dict[Stream, deque[Waiting]] = {stream: deque() for stream in DATA_STREAMS}
+        self._held: dict[Stream, int] = {stream: 0 for stream in DATA_STREAMS}
         self._work = Work()
-        self.bytes = 0
+
+    @property
+    def bytes(self) -> int:
+        """Bytes of bodies held, those being written included."""
+        return sum(self._held.values())
 
     def put(self, entries: Sequence[Entry], state: Mapping[str, bytes], created: int, group: Group) -> None:
         """Take entries. `drop_excess` is to be called afterwards."""
         for entry in entries:
             self._items[entry.stream].append(Waiting(entry.stream, entry.count, created, entry.body, group))
-            self.bytes += len(entry.body)
+            self._held[entry.stream] += len(entry.body)
         self._work.state.update(state)
         self._work.groups.append(group)
 
     def drop_excess(self) -> dict[Stream, Lost]:
         """Give up what does not fit, the least urgent and oldest first; it is counted on disk by the next transaction."""
         dropped: dict[Stream, Lost] = {}
+        excess = self.bytes - self._bound
         for stream in EVICTION:
             items = self._items[stream]
-            while self.bytes > self._bound and items:
+            while excess > 0 and items:
                 item = items.popleft()
-                self.bytes -= len(item.body)
+                self.release(item, len(item.body))
+                excess -= len(item.body)
                 item.group.left -= 1
                 add_lost(dropped, {stream: Lost(1, item.count)})
+            # What is left of this stream is being written: it is no reason to give up anything more urgent.
+            excess -= self._held[stream] if excess > 0 else 0
         add_lost(self._work.lost, dropped)
         return dropped
+
+    def release(self, item: Waiting, size: int) -> None:
+        """So many bytes of an item are not held any more: it is written, given up, or was compressed."""
+        self._held[item.stream] -= size
 
     def delete(self, stream: Stream, spans: Sequence[Span]) -> None:
         known = self._work.deletions.spans.setdefault(stream, [])

@@ -95,10 +95,13 @@ class Writer:
             dropped = self._inbox.drop_excess()
             self._metrics.waiting.set(self._inbox.bytes)
             self._wake.notify()
+        self._note_excess(dropped)
+        return group.done
+
+    def _note_excess(self, dropped: Mapping[Stream, Lost]) -> None:
         if dropped:
             self._metrics.lost(dropped, "memory")
             self._memory_losses.note(dropped)
-        return group.done
 
     def delete(self, spool_id: str, stream: Stream, spans: Sequence[Span]) -> None:
         """Forget delivered batches of the spool so named; numbers of another one mean nothing here."""
@@ -184,15 +187,16 @@ class Writer:
         self._settle(work, done)
 
     def _compress(self, items: Sequence[Waiting]) -> None:
-        saved = 0
+        saved: list[tuple[Waiting, int]] = []
         for item in items:
             if not item.packed:
                 size = len(item.body)
                 item.body = self._compressor.compress(item.body)
                 item.packed = True
-                saved += size - len(item.body)
+                saved.append((item, size - len(item.body)))
         with self._wake:
-            self._inbox.bytes -= saved
+            for item, size in saved:
+                self._inbox.release(item, size)
 
     def _transact(self, work: Work, items: Sequence[Waiting], *, state: bool = True) -> None:
         started = time.perf_counter()
@@ -271,11 +275,13 @@ class Writer:
         with self._wake:
             for item in done:
                 item.group.left -= 1
-                self._inbox.bytes -= len(item.body)
+                self._inbox.release(item, len(item.body))
             finished = [] if work.state else [group for group in work.groups if group.left <= 0]
             work.groups = [group for group in work.groups if group.left > 0 or work.state]
             self._inbox.give_back(work)
+            dropped = self._inbox.drop_excess()
             self._metrics.waiting.set(self._inbox.bytes)
+        self._note_excess(dropped)
         self._tell(finished)
 
     def _tell(self, finished: Sequence[Group]) -> None:
