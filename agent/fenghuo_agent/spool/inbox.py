@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -63,7 +63,7 @@ class Inbox:
     def __init__(self, bound: int) -> None:
         self._bound = bound
         self._items: dict[Stream, deque[Waiting]] = {stream: deque() for stream in DATA_STREAMS}
-        self._held: dict[Stream, int] = {stream: 0 for stream in DATA_STREAMS}
+        self._held = Counter[Stream]()
         self._work = Work()
 
     @property
