@@ -1,0 +1,215 @@
+"""What a rule may ask of one value: the modifiers of Sigma 2.1, and lists from files.
+
+A check is a fact that can be compared, hashed and told to a person; `bind` makes the function that asks it of one
+scalar value. What lists, absent fields and other fields mean is decided in `compile`.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+from fenghuo.rules.detection.pattern import Pattern, compile_pattern, lowered, text_of
+
+Ask = Callable[[Any], bool]
+How = Literal["equals", "startswith", "endswith", "contains"]
+Order = Literal["lt", "lte", "gt", "gte"]
+Part = Literal["minute", "hour", "day", "week", "month", "year"]
+
+
+class ListLike(Protocol):
+    """One list from a file."""
+
+    def contains(self, value: str) -> bool: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Equals:
+    """It is one of these texts; numbers and truth values are compared by their text (`text_of`)."""
+
+    values: frozenset[str]
+    cased: bool = False
+
+    def bind(self) -> Ask:
+        if self.cased:
+            exact = self.values
+            return lambda value: text_of(value) in exact
+        values = frozenset(value.lower() for value in self.values)
+        return lambda value: text_of(value).lower() in values
+
+
+@dataclass(frozen=True, slots=True)
+class Affix:
+    """It starts with, ends with or contains one of these texts."""
+
+    how: Literal["startswith", "endswith", "contains"]
+    values: tuple[str, ...]
+    cased: bool = False
+
+    def bind(self) -> Ask:
+        values = self.values if self.cased else tuple(value.lower() for value in self.values)
+        if self.how == "contains":
+            found: Callable[[str], bool] = lambda text: any(value in text for value in values)  # noqa: E731
+        elif self.how == "startswith":
+            found = lambda text: text.startswith(values)  # noqa: E731
+        else:
+            found = lambda text: text.endswith(values)  # noqa: E731
+        if self.cased:
+            return lambda value: found(text_of(value))
+        return lambda value: found(text_of(value).lower())
+
+
+@dataclass(frozen=True, slots=True)
+class Glob:
+    """The whole of it meets one of these patterns."""
+
+    patterns: tuple[Pattern, ...]
+    cased: bool = False
+
+    def bind(self) -> Ask:
+        matchers = [compile_pattern(one if self.cased else lowered(one)) for one in self.patterns]
+        if self.cased:
+            return lambda value: any(matches(text_of(value)) for matches in matchers)
+
+        def ask(value: Any) -> bool:
+            text = text_of(value).lower()
+            return any(matches(text) for matches in matchers)
+
+        return ask
+
+
+@dataclass(frozen=True, slots=True)
+class Regex:
+    """The regular expression is found somewhere in it. `flags`: any of i (case does not count), m (`^` and `$` at
+    lines), s (a dot is a line's end too).
+    """
+
+    pattern: str
+    flags: str = ""
+
+    def bind(self) -> Ask:
+        from fenghuo.rules.detection.regex import compile_regex  # noqa: PLC0415 — re2 is loaded for such rules alone
+
+        search = compile_regex(self.pattern, self.flags)
+        return lambda value: search(text_of(value))
+
+
+@dataclass(frozen=True, slots=True)
+class Cidr:
+    """It is an address within one of these networks."""
+
+    networks: tuple[str, ...]
+
+    def bind(self) -> Ask:
+        from fenghuo.rules.detection.addresses import Networks  # noqa: PLC0415 — ipaddress is loaded for such rules alone
+
+        holds = Networks(self.networks).hold
+        return lambda value: isinstance(value, str) and holds(value)
+
+
+@dataclass(frozen=True, slots=True)
+class Compare:
+    """It is a number, or a text that is one, and less or greater than `bound`."""
+
+    order: Order
+    bound: float
+
+    def bind(self) -> Ask:
+        bound, compare = self.bound, _COMPARE[self.order]
+
+        def ask(value: Any) -> bool:
+            number = number_of(value)
+            return number is not None and compare(number, bound)
+
+        return ask
+
+
+@dataclass(frozen=True, slots=True)
+class Exists:
+    """The event has the field, or has it not; null is a value here."""
+
+    wanted: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Null:
+    """The field is absent or null."""
+
+
+@dataclass(frozen=True, slots=True)
+class FieldRef:
+    """It equals (starts with, ends with, contains) the value of another field of the same event."""
+
+    other: str
+    how: How = "equals"
+    cased: bool = False
+
+    def compare(self, value: Any, other: Any) -> bool:
+        """Both are scalars."""
+        mine, theirs = text_of(value), text_of(other)
+        if not self.cased:
+            mine, theirs = mine.lower(), theirs.lower()
+        if self.how == "equals":
+            return mine == theirs
+        if self.how == "startswith":
+            return mine.startswith(theirs)
+        if self.how == "endswith":
+            return mine.endswith(theirs)
+        return theirs in mine
+
+
+@dataclass(frozen=True, slots=True)
+class TimePart:
+    """It is a time whose minute, hour, … as it is written is one of these, or compares so to the one given."""
+
+    part: Part
+    values: frozenset[int]
+    order: Order | None = None
+
+    def bind(self) -> Ask:
+        from fenghuo.rules.detection.times import part_of  # noqa: PLC0415 — needed for such rules alone
+
+        part, values = self.part, self.values
+        if self.order is not None:
+            compare = Compare(self.order, min(values)).bind()
+            return lambda value: compare(part_of(value, part))
+        return lambda value: part_of(value, part) in values
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """The list of this name contains it."""
+
+    name: str
+    entries: ListLike
+
+    def bind(self) -> Ask:
+        contains = self.entries.contains
+        return lambda value: contains(text_of(value))
+
+
+Bound = Equals | Affix | Glob | Regex | Cidr | Compare | TimePart | Listed
+"""The checks that ask something of one scalar value."""
+Check = Bound | Exists | Null | FieldRef
+
+_COMPARE: Mapping[Order, Callable[[float, float], bool]] = {
+    "lt": operator.lt,
+    "lte": operator.le,
+    "gt": operator.gt,
+    "gte": operator.ge,
+}
+_LONGEST_NUMBER = 64
+
+
+def number_of(value: Any) -> float | None:
+    """A number, also where it is written as text; None where it is none."""
+    if isinstance(value, int | float):
+        return None if isinstance(value, bool) else value
+    if not isinstance(value, str) or len(value) > _LONGEST_NUMBER:
+        return None
+    try:
+        return float(value)
+    except ValueError:
+        return None
