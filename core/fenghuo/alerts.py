@@ -53,6 +53,7 @@ class _AlertBody(msgspec.Struct):
     victim: _Party = _Party()
     runbook: _Labels = {}
     tags: Annotated[list[_Name], msgspec.Meta(max_length=64)] = []
+    event_ids: Annotated[list[_Name], msgspec.Meta(max_length=1_000)] = []
 
 
 class _Fenghuo(msgspec.Struct):
@@ -107,6 +108,8 @@ def alert_to_event(alert: Alert, id: str) -> Event:  # noqa: A002 — the event'
         "runbook": dict(alert.runbook),
         "tags": list(alert.tags),
     }
+    if alert.event_ids:
+        body["event_ids"] = list(alert.event_ids)
     if alert.ends_at is not None:
         body["ends_at"] = iso(alert.ends_at)
     if alert.value is not None and math.isfinite(alert.value):
@@ -182,6 +185,7 @@ def event_to_alert(event: Event) -> Alert:
         victim=_party(body.victim),
         tags=tuple(body.tags),
         runbook=body.runbook,
+        event_ids=tuple(body.event_ids),
     )
 
 

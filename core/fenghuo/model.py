@@ -198,6 +198,7 @@ class Alert:
     `fingerprint` is the same for every step of the same rule about the same entity, over restarts too.
     Times are Unix milliseconds; `ends_at` is set once resolved. `labels` are those of the entity (the group).
     `evidence` is what made it fire, small and JSON-able: values, thresholds, times.
+    `event_ids` are those of the events that made it, oldest first, a bounded number of them.
     `culprit` and `victim` hold any of `ip`, `mac`, `name`; empty where the rule names none.
     """
 
@@ -220,6 +221,7 @@ class Alert:
     victim: dict[str, str] = field(default_factory=dict[str, str])
     tags: tuple[str, ...] = ()
     runbook: dict[str, str] = field(default_factory=dict[str, str])
+    event_ids: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)

@@ -9,15 +9,17 @@ from collections.abc import Sequence
 from weakref import WeakKeyDictionary
 
 from fenghuo.clock import Clock
-from fenghuo.model import Alert, Layout, Level, Table
+from fenghuo.model import Alert, Event, Layout, Level, Table
 from fenghuo.rules import lifecycle, snapshot
 from fenghuo.rules.columns import Column, Frame
 from fenghuo.rules.groups import Groups
 from fenghuo.rules.lifecycle import Group, Key, Step, hear
 from fenghuo.rules.memory import Memory
+from fenghuo.rules.observing import Observing
 from fenghuo.rules.plan import (
     Index,
     Lane,
+    Place,
     Plan,
     RuleState,
     Source,
@@ -49,7 +51,15 @@ class Engine:
     Not for use from several threads. Counts: `states` (by rule), `held_dropped`, `sources_evicted`.
     """
 
-    def __init__(self, rules: RuleSet, *, clock: Clock, agent: str = "", rate_gap_ms: int = RATE_GAP_MS) -> None:
+    def __init__(
+        self,
+        rules: RuleSet,
+        *,
+        clock: Clock,
+        agent: str = "",
+        rate_gap_ms: int = RATE_GAP_MS,
+        shard: tuple[int, int] | None = None,
+    ) -> None:
         self.rules = rules
         self.states: tuple[RuleState, ...] = tuple(RuleState(rule, number) for number, rule in enumerate(rules.rules))
         self.held_dropped = 0
@@ -61,6 +71,7 @@ class Engine:
         self._plans: dict[str, WeakKeyDictionary[Layout, Plan]] = {}
         self._sources: dict[SourceKey, Source] = {}
         self._groups = Groups(self.states)
+        self._observing = Observing(self.states, self._groups, shard)
         self._held: list[tuple[int, int, int, Lane, Table]] = []
         self._number = itertools.count()
 
@@ -76,6 +87,18 @@ class Engine:
                     self._hold(lane, table)
                 else:
                     self._judge(lane, table)
+        return self._groups.take_told()
+
+    # Events
+
+    def event(self, event: Event, agent: str | None = None) -> list[Alert]:
+        """Judge one event; the alert steps that follow from it, in order."""
+        self._observing.event(event, self._agent if agent is None else agent)
+        return self._groups.take_told()
+
+    def alert(self, alert: Alert, agent: str | None = None) -> list[Alert]:
+        """Judge an alert step of another engine by the rules that stand on such alerts."""
+        self._observing.alert(alert, self._agent if agent is None else agent)
         return self._groups.take_told()
 
     def _plan(self, layout: Layout, agent: str) -> Plan:
@@ -144,6 +167,9 @@ class Engine:
         frame = Frame(table.columns, layout.height, rate, lane.by_field)
         for watch in lane.watches:
             self._watch(watch, frame, table)
+        for listening in lane.listening:
+            frame.watch(listening.data)
+            self._observing.table(listening, frame.value, table, lane.agent)
         lane.take(table)
         for watch in lane.watches:
             if watch.state.rule.body.silence is not None and watch.track.silence_due is None:
@@ -238,6 +264,8 @@ class Engine:
             for group in set(watch.active.values()):
                 self._groups.resolve(watch.track, group, max(table.time, group.heard), "ended")
                 self._groups.drop(watch.track, group)
+        for listening in lane.listening:
+            self._observing.end(listening, table.time, lane.agent)
         for _, memory, _ in lane.memories:
             memory.forget(table.layout)
 
@@ -247,6 +275,8 @@ class Engine:
     def due(self) -> int | None:
         """When `advance` has something to do next, Unix milliseconds; None while nothing waits."""
         moments = [*(entry[0] for entry in self._groups.timers[:1]), *(entry[0] for entry in self._held[:1])]
+        if self._observing.due is not None:
+            moments.append(self._observing.due)
         return min(moments) if moments else None
 
     def advance(self, now_ms: int) -> list[Alert]:
@@ -257,7 +287,12 @@ class Engine:
             timers = self._groups.timers
             if timers and timers[0][0] == due:
                 _, _, track, group = heapq.heappop(timers)
-                self._ring(track, group, due - track.state.rule.lateness)
+                if isinstance(group, Place):
+                    self._observing.ring(group, due)
+                else:
+                    self._ring(track, group, due - track.state.rule.lateness)
+            elif self._observing.due == due:
+                self._observing.release()
             else:
                 _, _, _, lane, table = heapq.heappop(self._held)
                 self._judge(lane, table)
@@ -332,7 +367,7 @@ class Engine:
 
     def snapshot(self) -> bytes:
         """What must outlive a restart: groups, the values that `change` compares, when series were heard."""
-        return snapshot.encode(self.states, self._sources.values(), self.clock.now())
+        return snapshot.encode(self.states, self._sources.values(), self.clock.now(), self._observing.save())
 
     def restore(self, data: bytes) -> None:
         """Go on from a snapshot. What is none is logged and passed over: the engine then starts afresh."""
@@ -351,6 +386,7 @@ class Engine:
         by_id = {state.rule.id: state for state in self.states}
         for entry, group in zip(saved.groups, groups, strict=True):
             self._restore_group(entry, group, by_id.get(entry.rule), (now, max(0, now - saved.time)))
+        self._observing.load(saved.cells)
         self._requeue_silences()
 
     def _restore_group(
@@ -367,10 +403,10 @@ class Engine:
             if group.firing and group.alert is not None:
                 self._groups.told.append(Telling.withdrawn(group.alert, max(now, group.heard), "rule changed"))
             return
-        source = self._source((entry.agent, entry.name, tuple(sorted(entry.labels.items()))))
-        track = state.tracks.get(source.key)
+        key: SourceKey = (entry.agent, entry.name, tuple(sorted(entry.labels.items())))
+        track = state.tracks.get(key)
         if track is None:
-            track = state.tracks[source.key] = Track(state, source)
+            track = state.tracks[key] = Track(state, Source(key) if state.rule.observer else self._source(key))
         if group.alert is not None:
             runbook = state.rule.section.runbook
             group.alert.runbook = runbook.model_dump() if runbook else {}

@@ -5,12 +5,12 @@ from __future__ import annotations
 import heapq
 import itertools
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from fenghuo.model import Alert
 from fenghuo.rules import lifecycle
 from fenghuo.rules.lifecycle import Group, Key, Lapse, Step, deadline, lapse
-from fenghuo.rules.plan import RuleState, Track, label_key
+from fenghuo.rules.plan import Place, RuleState, Track, label_key
 from fenghuo.rules.telling import Telling, fingerprint
 
 SUPPRESSED_AGAIN_MS = 10_000
@@ -22,13 +22,17 @@ class Groups:
 
     `told`    the steps that came of it, until somebody takes them
     `now`     the newest moment that was told, Unix milliseconds
-    `timers`  when something happens without a reading: moment, number, track, group (None: look for silent series)
+    `timers`  when something happens without a reading: moment, number, track, group (None: look for silent series), or
+              the place of a cell
     """
 
     def __init__(self, states: Iterable[RuleState]) -> None:
         self.told: list[Alert] = []
+        self._news: list[Alert] = []
+        self.observed: frozenset[str] = frozenset()
+        """Names of rules whose alerts others observe."""
         self.now = 0
-        self.timers: list[tuple[int, int, Track, Group | None]] = []
+        self.timers: list[tuple[int, int, Track, Group | Place | None]] = []
         self._number = itertools.count()
         self._connect_suppressors(list(states))
 
@@ -49,18 +53,26 @@ class Groups:
         told, self.told = self.told, []
         return told
 
-    def queue(self, due: int, track: Track, group: Group | None) -> None:
+    def take_news(self) -> list[Alert]:
+        """The steps since the last call, for rules that observe alerts."""
+        news, self._news = self._news, []
+        return news
+
+    def queue(self, due: int, track: Track, group: Group | Place | None) -> None:
         """Set a timer."""
         heapq.heappush(self.timers, (due, next(self._number), track, group))
 
     def add(self, track: Track, own: Key, labels: dict[str, str], time: int) -> Group:
         """A group of the row whose own labels are `own`, and all of whose labels are `labels`."""
+        group_by = track.state.rule.section.group_by
+        key = own if group_by is None else label_key(labels, group_by)
+        return self.make(track, key, labels, labels if group_by is None else dict(key), time)
+
+    def make(self, track: Track, key: Key, labels: Mapping[str, str], identity: Mapping[str, str], time: int) -> Group:
+        """A group with this key; `identity` are the labels that go into its fingerprint."""
         state = track.state
         if state.groups >= state.rule.section.limits.groups:
             self._evict(state, time)
-        group_by = state.rule.section.group_by
-        key = own if group_by is None else label_key(labels, group_by)
-        identity = labels if group_by is None else dict(key)
         group = Group(
             labels={**labels, **state.rule.section.labels},
             key=key,
@@ -101,17 +113,31 @@ class Groups:
             else:
                 lifecycle.fired(group, track.state.rule.holds, time)
                 self._say(Telling(track.state.rule, group, time).firing(), track.state)
+                self._forget_events(track, group)
         elif step is Step.LEVEL:
             self._say(Telling(track.state.rule, group, time).firing(), track.state)
         elif step is Step.RESOLVE:
             self.resolve(track, group, time, "cleared")
+
+    def _forget_events(self, track: Track, group: Group) -> None:
+        """What each alert of a rule names are the events since the one before."""
+        observer = track.state.rule.observer
+        if observer is not None and observer.tells_each:
+            group.events, group.seen = [], 0
 
     def resolve(self, track: Track, group: Group, time: int, reason: str) -> None:
         if group.firing:
             self._say(Telling(track.state.rule, group, time).resolved(reason), track.state)
             lifecycle.resolved(group, track.state.rule.holds, time)
 
+    def repeat(self, track: Track, group: Group, time: int) -> None:
+        """Tell of a group that fires already, for what made it fire came again."""
+        self._say(Telling(track.state.rule, group, time).firing(), track.state)
+        self._forget_events(track, group)
+
     def _say(self, alert: Alert, state: RuleState) -> None:
+        if alert.rule_name in self.observed:
+            self._news.append(alert)
         state.alerts += 1
         self.told.append(alert)
 

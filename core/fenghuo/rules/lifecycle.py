@@ -56,6 +56,7 @@ class Group:
     `changes`  when it fired or was cleared lately, for damping
     `alert`    the step told last, while firing; `packed`: the same as a snapshot keeps it, once one was made
     `value`, `values`  the rule's data and the fields behind it, at the newest reading that said something
+    `events`   ids of the events that made it, the newest `MAX_EVENTS`; `seen`: how many they were
     `held`     a timer alone may not fire it on old readings: it was suppressed, or the agent was down
     """
 
@@ -75,7 +76,9 @@ class Group:
     alert: Alert | None = None
     packed: bytes | None = None
     value: float | None = None
-    values: dict[str, int | float] = field(default_factory=dict[str, int | float])
+    values: dict[str, int | float | str] = field(default_factory=dict[str, int | float | str])
+    events: list[str] = field(default_factory=list[str])
+    seen: int = 0
     held: bool = False
     counted: bool = False
     queued: int | None = None

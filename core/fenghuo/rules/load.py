@@ -17,10 +17,11 @@ from fenghuo.model import LEVELS, Level
 from fenghuo.rules.expression import VARIABLES, ExpressionError, Node, parse_condition, parse_number
 from fenghuo.rules.kinds import KINDS, Kind
 from fenghuo.rules.kinds.base import milliseconds, parse_clear
+from fenghuo.rules.observe import Observer
 from fenghuo.rules.readings import Readings
 from fenghuo.rules.rule import Rule, RuleSet, Unloaded
 from fenghuo.rules.section import RuleSection
-from fenghuo.rules.template import Template, compile_template
+from fenghuo.rules.template import compile_template
 from fenghuo.rules.where import Where
 
 T = TypeVar("T")
@@ -187,23 +188,25 @@ class _DocumentReader:
         read = kind.read(section, self)
         levels = self._levels(section)
         self._check_tests(section)
-        message = self.read("message", section.message, _compile_message)
-        message_zh = self.read("message_zh", section.message_zh, _compile_message)
+        message = self.read("message", section.message, compile_template)
+        message_zh = self.read("message_zh", section.message_zh, compile_template)
         if read is None or message is None or message_zh is None or self.problems:
             return None
         body, holds = read
+        is_of_events = isinstance(body, Observer) and body.data is None
         return Rule(
             section=section,
             kind=kind.name,
             body=body,
             place=self._place(),
-            where=Where(section.where),
-            exceptions=tuple(Where(matches) for matches in section.exceptions),
+            where=Where({} if is_of_events else section.where),
+            exceptions=() if is_of_events else tuple(Where(matches) for matches in section.exceptions),
             levels=levels,
             holds=holds,
-            message=message,
-            message_zh=message_zh,
+            message=message[0],
+            message_zh=message_zh[0],
             lateness=milliseconds(section.lateness),
+            wanted=_wanted(section, (*message[1], *message_zh[1])) if isinstance(body, Observer) else (),
         )
 
     def _place(self, *path: str) -> Place:
@@ -300,8 +303,12 @@ class _DocumentReader:
                 self._read_at(path, "", lambda _, entry=entry: readings.check(entry))
 
 
-def _compile_message(text: str) -> Template:
-    return compile_template(text)[0]
+def _wanted(section: RuleSection, names: Iterable[str]) -> tuple[str, ...]:
+    """The fields of an event that messages and parties name."""
+    parties = (section.culprit, section.victim)
+    fields = (field for party in parties for field in (party.ip, party.mac, party.name) if field)
+    made = ("value", "level", "for", "rule")
+    return tuple(name for name in dict.fromkeys((*names, *fields)) if name not in made)
 
 
 def _untested(rule: Rule) -> Problem:

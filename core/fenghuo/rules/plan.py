@@ -17,6 +17,7 @@ from fenghuo.rules.columns import Column, Evaluate, Frame, compile_node
 from fenghuo.rules.expression import fields_of, rated_fields
 from fenghuo.rules.lifecycle import Group, Key
 from fenghuo.rules.memory import Memory, row_keys
+from fenghuo.rules.observe import Cell, Observer
 from fenghuo.rules.rule import Judge, Rule
 from fenghuo.rules.where import rows_for
 
@@ -42,8 +43,9 @@ class Form:
 class RuleState:
     """What the engine keeps of one rule, and its counts.
 
-    `evaluations` tables judged · `matches` rows whose condition was true · `alerts` steps told · `groups` entities that
-    are pending, firing or damped · `evictions` entities given up for want of room · `late` tables that came too late
+    `evaluations` tables judged or observations made · `matches` rows or measures whose condition was true · `alerts`
+    steps told · `groups` entities that are pending, firing or damped · `evictions` entities and cells given up for want
+    of room · `late` tables that came too late · `ungrouped` events that lack a field of `group_by`
     """
 
     def __init__(self, rule: Rule, number: int) -> None:
@@ -59,6 +61,9 @@ class RuleState:
         self.suppressors: list[tuple[tuple[str, ...], RuleState]] = []
         self.busy: dict[tuple[str, ...], Counter[tuple[str, ...]]] = {}
         """For rules that this one holds back: by their labels, how many of its groups are pending or fire."""
+        self.cells: dict[tuple[str, Key], Place] = {}
+        """Of rules that observe: agent and group → its cell, the one not heard of for longest first."""
+        self.ungrouped = 0
         expressions = (*rule.body.expressions, *(node for _, node in rule.levels if node is not None))
         self.rated = tuple(dict.fromkeys(name for node in expressions for name in rated_fields(node)))
         direct = (*rule.body.needs, *(name for node in expressions for name in fields_of(node)))
@@ -67,6 +72,7 @@ class RuleState:
 
     def form(self, fields: tuple[str, ...]) -> Form:
         """The rule's closures for tables with these fields, made when they are not in use yet."""
+        assert not isinstance(self.rule.body, Observer)
         form = self._forms.get(fields)
         if form is None:
             positions = positions_of(fields)
@@ -113,6 +119,18 @@ class Track:
         self.silence_due: int | None = None
 
 
+@dataclass(slots=True, eq=False)
+class Place:
+    """Where a cell stands. `queued`: when its timer rings; `heard`: its newest observation."""
+
+    track: Track
+    key: Key
+    cell: Cell
+    heard: int
+    queued: int | None = None
+    dead: bool = False
+
+
 def label_key(labels: Mapping[str, str], group_by: Sequence[str]) -> Key:
     return tuple((label, labels.get(label, "")) for label in sorted(group_by))
 
@@ -156,7 +174,7 @@ class Watch:
                 if key in groups and (self.rows is None or row in self.rows):
                     self.active[row] = groups[key]
 
-    def values_at(self, frame: Frame, row: int) -> dict[str, int | float]:
+    def values_at(self, frame: Frame, row: int) -> dict[str, int | float | str]:
         """The fields behind the rule's data in one row; a rate as `<field>_rate`."""
         positions = self.form.positions
         columns: list[tuple[str, Column]] = [
@@ -167,15 +185,27 @@ class Watch:
 
 
 @dataclass(slots=True, eq=False)
+class Listening:
+    """A rule that observes the rows of one layout, one by one: its data, its rows and their groups."""
+
+    state: RuleState
+    data: Evaluate
+    rows: list[int]
+    keys: list[Key]
+
+
+@dataclass(slots=True, eq=False)
 class Lane:
     """The part of a plan whose rules share a lateness (in milliseconds), and with it the order of the readings."""
 
     lateness: int
+    agent: str
     positions: Mapping[str, int]
     watches: list[Watch]
     memories: list[tuple[int, Memory, int]]
     """Column, memory, width of the counter."""
     by_field: dict[str, Memory]
+    listening: list[Listening] = field(default_factory=list[Listening])
 
     def take(self, table: Table) -> None:
         """Remember a table that was judged."""
@@ -197,7 +227,8 @@ class Index:
     def __init__(self, states: Iterable[RuleState]) -> None:
         self._by_field: dict[str, list[RuleState]] = {}
         for state in states:
-            self._by_field.setdefault(state.rule.body.needs[0], []).append(state)
+            for needed in state.rule.body.needs[:1]:
+                self._by_field.setdefault(needed, []).append(state)
 
     def candidates(self, layout: Layout) -> list[RuleState]:
         """The rules whose measurement and fields the layout has."""
@@ -220,10 +251,13 @@ def make_lanes(layout: Layout, source: Source, candidates: Sequence[RuleState]) 
         rows = rows_for(rule.where, rule.exceptions, layout)
         if not rows:
             continue
-        lane = lanes.setdefault(rule.lateness, Lane(rule.lateness, positions, [], [], {}))
+        lane = lanes.setdefault(rule.lateness, Lane(rule.lateness, source.agent, positions, [], [], {}))
         for name in dict.fromkeys((*rule.body.remembers, *state.rated)):
             _remember(lane, name, layout, source)
-        lane.watches.append(_watch(state, layout, source, rows))
+        if rule.observer is None:
+            lane.watches.append(_watch(state, layout, source, rows))
+        else:
+            lane.listening.append(_listening(state, rule.observer, layout, rows))
     return list(lanes.values())
 
 
@@ -237,6 +271,16 @@ def _remember(lane: Lane, name: str, layout: Layout, source: Source) -> None:
         memory = source.memories[lane.lateness, name] = Memory(layout, bits)
     lane.by_field[name] = memory
     lane.memories.append((position, memory, bits))
+
+
+def _listening(state: RuleState, observer: Observer, layout: Layout, rows: list[int]) -> Listening:
+    assert observer.data is not None
+    group_by = state.rule.section.group_by
+    keys: list[Key] = []
+    for row in rows:
+        labels = labels_of(layout, row)
+        keys.append(label_key(labels, sorted(labels) if group_by is None else group_by))
+    return Listening(state, compile_node(observer.data, positions_of(tuple(layout.fields))), rows, keys)
 
 
 def _watch(state: RuleState, layout: Layout, source: Source, rows: list[int]) -> Watch:

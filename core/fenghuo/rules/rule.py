@@ -11,6 +11,7 @@ from fenghuo.errors import Place
 from fenghuo.model import Level
 from fenghuo.rules.expression import Node
 from fenghuo.rules.lifecycle import Group, Holds
+from fenghuo.rules.observe import Observer
 from fenghuo.rules.template import Template
 from fenghuo.rules.where import Where
 
@@ -73,7 +74,7 @@ class Rule:
 
     section: RuleSection
     kind: str
-    body: Body
+    body: Body | Observer
     place: Place
     where: Where
     exceptions: tuple[Where, ...]
@@ -82,6 +83,13 @@ class Rule:
     message: Template
     message_zh: Template
     lateness: int = 0
+    wanted: tuple[str, ...] = ()
+    """Fields of events that messages and parties name."""
+
+    @property
+    def observer(self) -> Observer | None:
+        """The body of a rule that observes one thing at a time; None for rules over whole tables."""
+        return self.body if isinstance(self.body, Observer) else None
 
     @property
     def id(self) -> str:

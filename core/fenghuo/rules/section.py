@@ -31,11 +31,20 @@ Line = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"
 Text = Annotated[str, StringConstraints(max_length=8_000)]
 Expression = Annotated[str, StringConstraints(min_length=1, max_length=1_000)]
 Label = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,199}$")]
+FieldName = Annotated[
+    str, StringConstraints(pattern=r"^[A-Za-z_@][A-Za-z0-9_@-]*(\.[A-Za-z0-9_@-]+)*$", max_length=200)
+]
+"""A label or value of readings, or an ECS field by its dotted name."""
+FieldTest = Annotated[
+    str,
+    StringConstraints(pattern=r"^[A-Za-z_@][A-Za-z0-9_@-]*(\.[A-Za-z0-9_@-]+)*(\|[a-z0-9_]+)*$", max_length=250),
+]
+"""A field with Sigma's modifiers: `source.ip|cidr`."""
 RuleName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+([.-][a-z0-9]+)*$", max_length=100)]
 RuleId = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")]
 Pattern = Annotated[str, StringConstraints(max_length=256)]
 Patterns = Annotated[list[Pattern], BeforeValidator(_as_list), Field(min_length=1, max_length=1_000), _OneOrMany()]
-Matches = Annotated[dict[Label, Patterns], Field(max_length=32)]
+Matches = Annotated[dict[FieldTest, Patterns], Field(max_length=32)]
 Rarely = Annotated[int, Field(ge=2, le=1_000)]
 
 
@@ -47,11 +56,11 @@ class Bilingual(Section):
 
 
 class Party(Section):
-    """Which labels name the party."""
+    """Which labels or fields name the party."""
 
-    ip: Label | None = Field(default=None, description="The label that holds its address.")
-    mac: Label | None = Field(default=None, description="The label that holds its MAC address.")
-    name: Label | None = Field(default=None, description="The label that holds its name.")
+    ip: FieldName | None = Field(default=None, description="The label or field that holds its address.")
+    mac: FieldName | None = Field(default=None, description="The label or field that holds its MAC address.")
+    name: FieldName | None = Field(default=None, description="The label or field that holds its name.")
 
 
 class Flap(Section):
@@ -71,7 +80,7 @@ class Suppression(Section):
         description="Names of rules: while one of them is pending or fires for the same labels, this one waits.",
         min_length=1,
     )
-    by: Annotated[list[Label], BeforeValidator(_as_list), _OneOrMany()] = Field(
+    by: Annotated[list[FieldName], BeforeValidator(_as_list), _OneOrMany()] = Field(
         default=["device"], description="The labels that must be the same.", min_length=1, max_length=8
     )
 
@@ -164,16 +173,21 @@ class RuleSection(Section):
         description="One level, or levels with the condition of each; the highest that is true counts.",
     )
     falsepositives: list[Text] = Field(default=[], description="When it fires though nothing is wrong.")
+    enabled: bool = Field(default=True, description="False: an opt-in rule, which runs once an overlay enables it.")
+    runs: Literal["agent", "collector"] = Field(
+        default="agent", description="Where it runs; a rule of the collector sees all agents."
+    )
     measurement: Label | None = Field(default=None, description="Only readings of this measurement, e.g. `interface`.")
     where: Matches = Field(
-        default={}, description="Only readings whose labels match: a text, a list of texts, with the wildcards * and ?."
+        default={},
+        description="Only what matches: a label or field (with modifiers: `source.ip|cidr`) and its texts, with the wildcards * and ?.",
     )
     exceptions: list[Matches] = Field(
-        default=[], description="But none whose labels match one of these.", max_length=1_000
+        default=[], description="But nothing that matches one of these.", max_length=1_000
     )
-    group_by: list[Label] | None = Field(
+    group_by: list[FieldName] | None = Field(
         default=None,
-        description="The labels that tell entities apart; all labels of the reading if not said.",
+        description="The labels or fields that tell entities apart; all labels of a reading, none of an event if not said.",
         max_length=16,
     )
     stale: Duration = Field(

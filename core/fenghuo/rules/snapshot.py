@@ -38,7 +38,9 @@ class SavedGroup(msgspec.Struct, omit_defaults=True):
     changes: list[int] = []
     alert: bytes | None = None
     value: float | None = None
-    values: dict[str, int | float] = {}
+    values: dict[str, int | float | str] = {}
+    events: list[str] = []
+    seen: int = 0
     held: bool = False
 
     def group(self) -> Group:
@@ -60,6 +62,8 @@ class SavedGroup(msgspec.Struct, omit_defaults=True):
             packed=self.alert,
             value=self.value,
             values=self.values,
+            events=self.events,
+            seen=self.seen,
             held=self.held,
         )
 
@@ -91,11 +95,23 @@ class SavedMemory(msgspec.Struct):
         return all(len(column) == height for column in columns) and (bool(self.row_labels) or height == 1)
 
 
+class SavedCell(msgspec.Struct):
+    """What an observing rule keeps of one group; `kind` tells whether the rule still is of the kind that saved it."""
+
+    rule: str
+    kind: str
+    agent: str
+    key: list[tuple[str, str]]
+    heard: int
+    state: Any
+
+
 class Saved(msgspec.Struct):
     version: int
     time: int
     groups: list[SavedGroup]
     memories: list[SavedMemory]
+    cells: list[SavedCell] = []
 
 
 _encoder = msgspec.msgpack.Encoder()
@@ -103,7 +119,7 @@ _decoder = msgspec.msgpack.Decoder(Saved)
 _alert_decoder = msgspec.msgpack.Decoder(Alert)
 
 
-def encode(states: Iterable[RuleState], sources: Iterable[Source], now: int) -> bytes:
+def encode(states: Iterable[RuleState], sources: Iterable[Source], now: int, cells: list[SavedCell]) -> bytes:
     rules = list(states)
     wanted = {(state.rule.lateness, name) for state in rules for name in state.rule.body.remembers}
     groups = [_group(state, source_key, group) for state in rules for source_key, group in _groups(state)]
@@ -113,7 +129,7 @@ def encode(states: Iterable[RuleState], sources: Iterable[Source], now: int) -> 
         for lateness, name in source.memories
         if (lateness, name) in wanted
     ]
-    return _encoder.encode(Saved(VERSION, now, groups, memories))
+    return _encoder.encode(Saved(VERSION, now, groups, memories, cells))
 
 
 def decode(data: bytes) -> tuple[Saved, list[Group]]:
@@ -157,6 +173,8 @@ def _group(state: RuleState, source: Source, group: Group) -> SavedGroup:
         alert=_packed(group),
         value=group.value,
         values=group.values,
+        events=group.events,
+        seen=group.seen,
         held=group.held,
     )
 

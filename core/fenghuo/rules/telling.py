@@ -74,6 +74,8 @@ class Telling:
             "rule": rule.name,
         }
         evidence: Document = {"values": _finite(group.values), "since": iso(self._since), "for": lasted, **more}
+        if group.seen:
+            evidence["events"] = group.seen
         condition = getattr(rule.section, "condition", None)
         if condition:
             evidence["condition"] = condition
@@ -94,19 +96,20 @@ class Telling:
             message=rule.message(values),
             message_zh=rule.message_zh(values),
             evidence=evidence,
-            culprit=_party(rule.section.culprit, group.labels),
-            victim=_party(rule.section.victim, group.labels),
+            culprit=_party(rule.section.culprit, values),
+            victim=_party(rule.section.victim, values),
             tags=tuple(rule.section.tags),
             runbook=rule.section.runbook.model_dump() if rule.section.runbook else {},
+            event_ids=tuple(group.events),
         )
 
 
-def _finite(values: Mapping[str, int | float]) -> dict[str, int | float]:
-    return {name: value for name, value in values.items() if math.isfinite(value)}
+def _finite(values: Mapping[str, int | float | str]) -> dict[str, int | float | str]:
+    return {name: value for name, value in values.items() if isinstance(value, str) or math.isfinite(value)}
 
 
-def _party(party: Party, labels: Mapping[str, str]) -> dict[str, str]:
-    ip, mac, name = (labels.get(label, "") if label else "" for label in (party.ip, party.mac, party.name))
+def _party(party: Party, values: Mapping[str, Any]) -> dict[str, str]:
+    ip, mac, name = (str(values.get(field, "") if field else "") for field in (party.ip, party.mac, party.name))
     named = {"ip": _address(ip), "mac": mac, "name": name}
     return {key: value for key, value in named.items() if value}
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 MAX_LENGTH = 2_000
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z][A-Za-z0-9_]*)*")
 _FORMAT = re.compile(r"[<>^]?[+ ]?0?\d{0,2},?(?:\.\d{1,2})?[bdeEfFgGnoxX%s]?")
 
 Template = Callable[[Mapping[str, Any]], str]

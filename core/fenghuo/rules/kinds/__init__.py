@@ -7,9 +7,16 @@ from collections.abc import Mapping
 from fenghuo.rules.kinds.absence import ABSENCE
 from fenghuo.rules.kinds.base import Kind
 from fenghuo.rules.kinds.change import CHANGE
+from fenghuo.rules.kinds.match import MATCH
 from fenghuo.rules.kinds.rate import RATE
 from fenghuo.rules.kinds.threshold import THRESHOLD
 
-KINDS: Mapping[str, Kind] = {"threshold": THRESHOLD, "rate": RATE, "change": CHANGE, "absence": ABSENCE}
+KINDS: Mapping[str, Kind] = {
+    "match": MATCH,
+    "threshold": THRESHOLD,
+    "rate": RATE,
+    "change": CHANGE,
+    "absence": ABSENCE,
+}
 
 __all__ = ["KINDS", "Kind"]

@@ -10,6 +10,7 @@ from typing import Any, Protocol, TypeVar
 from fenghuo.config import parse_duration
 from fenghuo.rules.expression import ExpressionError, Node, parse_condition
 from fenghuo.rules.lifecycle import Holds
+from fenghuo.rules.observe import Observer
 from fenghuo.rules.rule import Body
 from fenghuo.rules.section import RuleSection
 
@@ -30,7 +31,7 @@ class Kind:
 
     name: str
     section: type[RuleSection]
-    read: Callable[[Any, Reader], tuple[Body, Holds] | None]
+    read: Callable[[Any, Reader], tuple[Body | Observer, Holds] | None]
 
 
 @dataclass(frozen=True, slots=True)

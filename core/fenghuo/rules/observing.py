@@ -1,0 +1,371 @@
+"""Rules that observe one thing at a time: from observations to cells, from measures to alert steps."""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import logging
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, cast
+
+from fenghuo.model import Alert, Event, Level, Table
+from fenghuo.rules import lifecycle
+from fenghuo.rules.detection import EventIndex, View
+from fenghuo.rules.groups import Groups
+from fenghuo.rules.lifecycle import Group, Key, hear
+from fenghuo.rules.observe import MAX_EVENTS, Measure, Observer, Seen
+from fenghuo.rules.plan import Listening, Place, RuleState, Source, SourceKey, Track, labels_of
+from fenghuo.rules.scalar import Scalar, compile_scalar
+from fenghuo.rules.snapshot import SavedCell
+
+log = logging.getLogger(__name__)
+
+MAX_HELD = 100_000
+"""Observations held back for rules with `lateness`."""
+MAX_CHAIN = 8
+"""So many rules may stand on one another's alerts."""
+
+
+class Watcher:
+    """A rule that observes, its conditions compiled."""
+
+    def __init__(self, state: RuleState, observer: Observer) -> None:
+        self.state = state
+        self.observer = observer
+        self.condition = None if observer.condition is None else compile_scalar(observer.condition)
+        self.clear = None if observer.clear is None else compile_scalar(observer.clear)
+        self.levels: list[tuple[Level, Scalar | None]] = [
+            (level, None if node is None else compile_scalar(node)) for level, node in state.rule.levels
+        ]
+        group_by = sorted(state.rule.section.group_by or ())
+        self.group_by = tuple((name, name.replace(".", "_").replace("@", "_").replace("-", "_")) for name in group_by)
+        self.settle = state.rule.holds.settle + state.rule.lateness
+        self.sees_all_agents = state.rule.section.runs == "collector"
+
+    def level(self, values: Mapping[str, Any]) -> Level:
+        """The highest level whose condition is true; the lowest one where none is."""
+        found = self.levels[0][0]
+        for level, condition in self.levels:
+            if condition is None or condition(values) is True:
+                found = level
+        return found
+
+
+class Observing:
+    """The cells of all rules that observe.
+
+    `shard`: number and count, where several engines share the groups: only those of this number are kept here.
+    `held_dropped` counts observations given up because too many were held back.
+    """
+
+    def __init__(self, states: Iterable[RuleState], groups: Groups, shard: tuple[int, int] | None = None) -> None:
+        self._groups = groups
+        self._shard = shard
+        self._watchers = {
+            state.number: Watcher(state, state.rule.observer) for state in states if state.rule.observer is not None
+        }
+        selections = [
+            (watcher, number, selection)
+            for watcher in self._watchers.values()
+            for number, selection in enumerate(watcher.observer.selections)
+        ]
+        self._index = EventIndex([(s.when, (watcher, number)) for watcher, number, s in selections if s.when])
+        self._on_alerts: dict[str, list[tuple[Watcher, int]]] = {}
+        for watcher, number, selection in selections:
+            for name in selection.rules:
+                self._on_alerts.setdefault(name, []).append((watcher, number))
+        groups.observed = frozenset(self._on_alerts)
+        self._tracks: dict[tuple[int, str], Track] = {}
+        self._held: list[tuple[int, int, int, Watcher, str, int, Seen]] = []
+        self._number = itertools.count()
+        self.held_dropped = 0
+
+    # Observations
+
+    def event(self, event: Event, agent: str) -> None:
+        """Observe an event."""
+        matching = self._index.matching(view := View(event.document))
+        if not matching:
+            return
+        seen = Seen(event.time, event.id, None, view.get)
+        for watcher, number in matching:
+            self._take(watcher, number, seen, agent)
+        self._feed_back(agent)
+
+    def alert(self, alert: Alert, agent: str) -> None:
+        """Observe an alert that another engine told."""
+        self._see_alert(alert, agent)
+        self._feed_back(agent)
+
+    def table(self, listening: Listening, values: Sequence[Any], table: Table, agent: str) -> None:
+        """Observe the rows of a table."""
+        watcher = self._watchers[listening.state.number]
+        for row, key in zip(listening.rows, listening.keys, strict=True):
+            value = values[row]
+            if value is not None:
+                seen = Seen(table.time, "", value, _row_getter(table, row))
+                self._take(watcher, 0, seen, agent, key)
+        self._feed_back(agent)
+
+    def end(self, listening: Listening, time: int, agent: str) -> None:
+        """The series of a layout end: their cells are forgotten, what fires for them is resolved."""
+        watcher = self._watchers[listening.state.number]
+        for key in set(listening.keys):
+            place = watcher.state.cells.get((agent, key))
+            if place is not None:
+                self._drop(watcher, place, time, "ended")
+
+    def _feed_back(self, agent: str) -> None:
+        """Alerts of rules that others stand on are observations too."""
+        if not self._on_alerts:
+            return
+        waiting = deque((alert, 0) for alert in self._groups.take_news())
+        while waiting:
+            alert, depth = waiting.popleft()
+            if depth < MAX_CHAIN:
+                self._see_alert(alert, agent)
+                waiting.extend((each, depth + 1) for each in self._groups.take_news())
+
+    def _see_alert(self, alert: Alert, agent: str) -> None:
+        for watcher, number in self._on_alerts.get(alert.rule_name, ()):
+            self._take(watcher, number, Seen(alert.time, "", None, _alert_getter(alert)), agent)
+
+    def _take(self, watcher: Watcher, number: int, seen: Seen, agent: str, key: Key | None = None) -> None:
+        if watcher.sees_all_agents:
+            agent = ""
+        if watcher.state.rule.lateness:
+            self._hold(watcher, number, seen, agent)
+        else:
+            self._see(watcher, number, seen, agent, key)
+
+    def _hold(self, watcher: Watcher, number: int, seen: Seen, agent: str) -> None:
+        if len(self._held) >= MAX_HELD:
+            self.held_dropped += 1
+            return
+        due = seen.time + watcher.state.rule.lateness
+        heapq.heappush(self._held, (due, seen.time, next(self._number), watcher, agent, number, seen))
+
+    def _see(self, watcher: Watcher, number: int, seen: Seen, agent: str, key: Key | None = None) -> None:
+        state = watcher.state
+        if key is None:
+            key = self._key(watcher, number, seen)
+            if key is None:
+                state.ungrouped += 1
+                return
+        if self._shard is not None and shard_of(state.rule.id, key, self._shard[1]) != self._shard[0]:
+            return
+        state.evaluations += 1
+        place = self._place(watcher, agent, key, seen.time)
+        measure = place.cell.see(seen, number)
+        if measure is not None:
+            self._judge(watcher, place, measure, max(seen.time, place.heard), seen)
+        self._wait(watcher, place)
+
+    def _key(self, watcher: Watcher, number: int, seen: Seen) -> Key | None:
+        """The group of an observation; None where it lacks a field of `group_by`."""
+        if not watcher.group_by:
+            return ()
+        renamed = watcher.observer.selections[number].fields
+        found: list[tuple[str, str]] = []
+        for name, label in watcher.group_by:
+            value = seen.get(renamed.get(name, name))
+            if value is None or value == "":
+                return None
+            found.append((label, value if isinstance(value, str) else _text(value)))
+        return tuple(found)
+
+    # Cells
+
+    def _place(self, watcher: Watcher, agent: str, key: Key, time: int) -> Place:
+        cells = watcher.state.cells
+        place = cells.pop((agent, key), None)
+        if place is None:
+            if len(cells) >= watcher.state.rule.section.limits.groups:
+                self._evict(watcher, time)
+            place = Place(self._track(watcher, agent), key, watcher.observer.start(), time)
+        cells[agent, key] = place
+        place.heard = max(place.heard, time)
+        return place
+
+    def _track(self, watcher: Watcher, agent: str) -> Track:
+        track = self._tracks.get((watcher.state.number, agent))
+        if track is None:
+            key: SourceKey = (agent, "", ())
+            track = watcher.state.tracks.setdefault(key, Track(watcher.state, Source(key)))
+            self._tracks[watcher.state.number, agent] = track
+        return track
+
+    def _evict(self, watcher: Watcher, time: int) -> None:
+        """Give up the cell that was not heard of for longest."""
+        place = next(iter(watcher.state.cells.values()))
+        watcher.state.evictions += 1
+        self._drop(watcher, place, time, "evicted")
+
+    def _drop(self, watcher: Watcher, place: Place, time: int, reason: str) -> None:
+        place.dead = True
+        watcher.state.cells.pop((place.track.source.agent, place.key), None)
+        group = place.track.groups.get(place.key)
+        if group is not None:
+            self._groups.resolve(place.track, group, max(time, group.heard), reason)
+            self._groups.drop(place.track, group)
+
+    def _wait(self, watcher: Watcher, place: Place) -> None:
+        """Set the timer of a cell for when it has something to say, or drop it where it holds nothing."""
+        due = place.cell.due
+        if due is None:
+            if place.cell.is_empty:
+                place.dead = True
+                watcher.state.cells.pop((place.track.source.agent, place.key), None)
+            return
+        due += watcher.settle
+        if place.queued is None or due < place.queued:
+            place.queued = due
+            self._groups.queue(due, place.track, place)
+
+    def ring(self, place: Place, now: int) -> None:
+        """The timer of a cell, set for `now`."""
+        if place.dead or place.queued != now:
+            return
+        place.queued = None
+        watcher = self._watchers[place.track.state.number]
+        due = place.cell.due
+        if due is not None and due + watcher.settle <= now:
+            measure = place.cell.lapse(due)
+            if measure is not None:
+                self._judge(watcher, place, measure, due, None)
+        self._wait(watcher, place)
+        self._feed_back(place.track.source.agent)
+
+    # Measures
+
+    def _judge(self, watcher: Watcher, place: Place, measure: Measure, time: int, seen: Seen | None) -> None:
+        values: dict[str, Any] = {**measure.values, "value": measure.value}
+        on = measure.on
+        if on is None:
+            on = watcher.condition is not None and watcher.condition(values)
+        if on is None:
+            return
+        track, state = place.track, watcher.state
+        group = track.groups.get(place.key)
+        if group is None:
+            if not on:
+                return
+            labels = dict(place.key)
+            group = self._groups.make(track, place.key, labels, labels, time)
+        time = max(time, group.heard)
+        was_firing = group.firing
+        self._groups.pass_time(track, group, time)
+        if group.dead:
+            # It ended before; this is another one.
+            group = self._groups.make(track, place.key, dict(place.key), dict(place.key), time)
+            was_firing = False
+        level = group.level
+        if on:
+            state.matches += 1
+            level = watcher.level(values)
+            self._note(watcher, group, measure, seen)
+            if state.rule.holds.lasts is not None:
+                group.latched = time
+        group.value = measure.value
+        is_clear = not on and (watcher.clear is None or watcher.clear(values) is True)
+        was_held, group.held = group.held, False
+        holds = state.rule.holds
+        step = hear(group, holds, time, on=on, clear=is_clear, level=level)
+        self._groups.tell(track, group, step, time if was_held else lifecycle.dated(group, holds, step, time))
+        if on and was_firing and step is None and watcher.observer.tells_each:
+            self._groups.repeat(track, group, time)
+        self._groups.settle(track, group)
+
+    def _note(self, watcher: Watcher, group: Group, measure: Measure, seen: Seen | None) -> None:
+        """What messages and evidence will say of the group."""
+        group.values = {**group.values, **measure.values}
+        if seen is not None:
+            for name in watcher.state.rule.wanted:
+                value = seen.get(name)
+                if value is not None:
+                    group.values[name] = value if isinstance(value, int | float | str) else _text(value)
+        if watcher.observer.tells_each:
+            group.events = [*group.events, *measure.events][-MAX_EVENTS:]
+            group.seen += len(measure.events)
+        else:
+            group.events = list(measure.events)[-MAX_EVENTS:]
+            group.seen = len(measure.events)
+
+    # Time
+
+    @property
+    def due(self) -> int | None:
+        """When an observation held back is to be judged."""
+        return self._held[0][0] if self._held else None
+
+    def release(self) -> None:
+        """Judge the observation that was held back for longest."""
+        _, _, _, watcher, agent, number, seen = heapq.heappop(self._held)
+        self._see(watcher, number, seen, agent)
+        self._feed_back(agent)
+
+    # State
+
+    def save(self) -> list[SavedCell]:
+        """The cells, for a snapshot."""
+        return [
+            SavedCell(watcher.state.rule.id, watcher.state.rule.kind, agent, list(key), place.heard, place.cell.save())
+            for watcher in self._watchers.values()
+            for (agent, key), place in watcher.state.cells.items()
+        ]
+
+    def load(self, saved: Iterable[SavedCell]) -> None:
+        """Cells from a snapshot; those whose rule is no more, or is another now, are passed over."""
+        by_id = {watcher.state.rule.id: watcher for watcher in self._watchers.values()}
+        for entry in saved:
+            watcher = by_id.get(entry.rule)
+            if watcher is None or watcher.state.rule.kind != entry.kind:
+                continue
+            try:
+                cell = watcher.observer.load(entry.state)
+            except (ValueError, TypeError, KeyError, IndexError) as error:
+                log.warning(
+                    "rule %s: a saved state cannot be read, it starts afresh: %s", watcher.state.rule.name, error
+                )
+                continue
+            key = tuple(entry.key)
+            place = Place(self._track(watcher, entry.agent), key, cell, entry.heard)
+            watcher.state.cells[entry.agent, key] = place
+            self._wait(watcher, place)
+
+
+def shard_of(rule_id: str, key: Key, count: int) -> int:
+    """Which of `count` engines keeps a group: the same everywhere and for ever."""
+    from zlib import crc32  # noqa: PLC0415 — only sharded engines need it
+
+    text = "\0".join((rule_id, *(part for pair in key for part in pair)))
+    return crc32(text.encode(errors="surrogatepass")) % count
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, list):
+        return ",".join(sorted(_text(item) for item in cast("list[Any]", value)))
+    return str(value)
+
+
+def _row_getter(table: Table, row: int) -> Callable[[str], Any]:
+    layout = table.layout
+
+    def get(field: str) -> Any:
+        position = layout.positions.get(field)
+        return labels_of(layout, row).get(field) if position is None else table.columns[position][row]
+
+    return get
+
+
+def _alert_getter(alert: Alert) -> Callable[[str], Any]:
+    def get(field: str) -> Any:
+        found = alert.labels.get(field)
+        if found is None:
+            found = alert.labels.get(field.replace(".", "_"))
+        if found is None and field.startswith("alert."):
+            return getattr(alert, field.removeprefix("alert."), None)
+        return found
+
+    return get
