@@ -94,7 +94,7 @@ class Limits(Section):
 
 
 class Expected(Section):
-    """An alert step that a test expects. Other keys are labels of the alert."""
+    """An alert step that a test expects. Other keys are labels of the alert, with dots or underscores."""
 
     model_config = ConfigDict(extra="allow")
 
@@ -105,6 +105,15 @@ class Expected(Section):
     message: Text | None = Field(default=None, description="Its whole message.")
     message_zh: Text | None = Field(default=None, description="Its whole message in Chinese.")
     rule: RuleName | None = Field(default=None, description="The name of the rule; this one where it is not said.")
+    group: dict[FieldName, Any] | None = Field(
+        default=None, description="All labels of the alert but those that the rule adds; nothing else."
+    )
+    events: list[str] | None = Field(
+        default=None, description="The ids of the events that made it, oldest first.", max_length=100
+    )
+    count: int | None = Field(default=None, ge=0, description="How many events made it.")
+    first: Duration | None = Field(default=None, description="When the oldest event that it names happened.")
+    last: Duration | None = Field(default=None, description="When the newest event that it names happened.")
 
 
 Moments = Annotated[list[Duration], BeforeValidator(_as_list), Field(min_length=1, max_length=10_000), _OneOrMany()]
@@ -118,8 +127,31 @@ class Growth(Section):
     bits: Literal[32, 64] = Field(default=64, description="Its width; it wraps there.")
 
 
+class Count(Section):
+    """Numbers in turn, within a text where `format` is said."""
+
+    range: Annotated[list[int], Field(min_length=2, max_length=2)] = Field(description="The first and the last.")
+    format: Annotated[str, StringConstraints(max_length=200)] = Field(
+        default="", description="A text in which `{}` stands for the number, e.g. `10.0.0.{}`."
+    )
+
+
+class ToldAlert(Section):
+    """A step of another rule's alert. Other keys are its labels, with dots or underscores."""
+
+    model_config = ConfigDict(extra="allow")
+
+    rule: RuleName = Field(description="The name of the rule.")
+    state: Literal["firing", "resolved"] = Field(default="firing", description="Which step.")
+    level: Level = Field(default="medium", description="Its level.")
+    value: float | None = Field(default=None, description="Its value.")
+
+
 class RuleTestInput(Section):
-    """Readings of a test. Other keys are labels (text) and values (numbers, lists of numbers in turn, or `Growth`)."""
+    """What comes in a test: readings, events (`event`), alerts of other rules (`alert`), a restart.
+
+    Other keys are labels (text) and values (numbers, lists of numbers in turn, or a counter) of readings.
+    """
 
     model_config = ConfigDict(extra="allow")
 
@@ -132,6 +164,19 @@ class RuleTestInput(Section):
     arrives: Duration | None = Field(
         default=None, description="When it arrives, where that is later than its own time."
     )
+    event: dict[str, Any] | None = Field(
+        default=None, description="An event: ECS fields, nested or with dots; the dataset is the rule's if not said."
+    )
+    vary: dict[FieldName, list[Any] | Count] = Field(
+        default={},
+        description="Fields of the event that differ from one to the next: values in turn, again from the first after the last.",
+        max_length=16,
+    )
+    id: Annotated[str, StringConstraints(min_length=1, max_length=100)] | None = Field(
+        default=None,
+        description="The event's id; `e1`, `e2`, … in the order in which all are written if not said. With several times a number is put behind it.",
+    )
+    alert: ToldAlert | None = Field(default=None, description="A step of another rule's alert.")
     measurement: Label | None = Field(default=None, description="The measurement; the rule's own where it is not said.")
     ended: bool = Field(default=False, description="The series end here.")
     restart: bool = Field(default=False, description="The engine is stopped and started again from its snapshot.")
@@ -141,10 +186,10 @@ class RuleTest(Section):
     """A test of a rule on a virtual clock."""
 
     title: Line = Field(description="What it shows, as a sentence.")
-    input: list[RuleTestInput] = Field(description="The readings, with relative times.", max_length=1_000)
+    input: list[RuleTestInput] = Field(description="What comes, with relative times.", max_length=1_000)
     expect: list[Expected] = Field(description="All alert steps that come, in order; [] for none.", max_length=1_000)
     run: Duration | None = Field(
-        default=None, description="How long the test lasts; until its last reading if not said."
+        default=None, description="How long the test lasts; until the last that comes if not said."
     )
 
 

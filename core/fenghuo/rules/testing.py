@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from fenghuo.clock import VirtualClock
 from fenghuo.config import format_duration
-from fenghuo.model import Alert
+from fenghuo.model import Alert, Event, Table
 from fenghuo.rules.engine import Engine
 from fenghuo.rules.kinds.base import milliseconds
 from fenghuo.rules.lifecycle import SETTLE_MS
@@ -40,42 +40,75 @@ def run_tests(rules: RuleSet, only: Iterable[Rule] | None = None) -> list[Outcom
 
 
 def run_test(rule: Rule, case: RuleTest, by_name: Mapping[str, Rule]) -> Outcome:
-    """One test. Alerts of rules that hold this one back count only where the test names them."""
-    together = _with_suppressors(rule, by_name)
+    """One test, with the rules that hold this one back or that it stands on; their alerts count where the test names them."""
+    return run_case(rule, case, RuleSet(tuple(together_with(rule, by_name))))
+
+
+def run_case(rule: Rule, case: RuleTest, rules: RuleSet) -> Outcome:
+    """One test of a rule among others. Alerts of the others count only where the test names them."""
     named = {rule.name, *(expected.rule for expected in case.expect if expected.rule)}
-    alerts = [alert for alert in replay(RuleSet(tuple(together)), rule, case) if alert.rule_name in named]
+    alerts = [alert for alert in replay(rules, rule, case) if alert.rule_name in named]
     alerts.sort(key=lambda alert: alert.time)
     came = tuple(_line(alert, rule) for alert in alerts)
-    return Outcome(rule, case, tuple(_differences(rule, case.expect, alerts)), came)
+    times = event_times(rule, case)
+    return Outcome(rule, case, tuple(_differences(rule, case.expect, alerts, times)), came)
 
 
-def _with_suppressors(rule: Rule, by_name: Mapping[str, Rule]) -> list[Rule]:
+def together_with(rule: Rule, by_name: Mapping[str, Rule]) -> list[Rule]:
+    """A rule, those that hold it back, those whose alerts it observes, and theirs."""
     found = {rule.name: rule}
     waiting = [rule]
     while waiting:
-        suppression = waiting.pop().section.suppress_if
-        for name in suppression.rules if suppression else ():
+        for name in _speaks_of(waiting.pop()):
             if name in by_name and name not in found:
                 found[name] = by_name[name]
                 waiting.append(by_name[name])
     return list(found.values())
 
 
+def _speaks_of(rule: Rule) -> Iterator[str]:
+    if rule.section.suppress_if:
+        yield from rule.section.suppress_if.rules
+    for selection in rule.observer.selections if rule.observer else ():
+        yield from selection.rules
+
+
+def arrivals_of(rule: Rule, case: RuleTest) -> list[Arrival]:
+    """What comes in a test of a rule, in order."""
+    dataset = getattr(rule.section, "dataset", None) or [""]
+    return Readings(rule.section.measurement, dataset[0]).of(case)
+
+
+def event_times(rule: Rule, case: RuleTest) -> dict[str, int]:
+    """When the events of a test happen, by their ids."""
+    return {each.what.id: each.what.time for each in arrivals_of(rule, case) if isinstance(each.what, Event)}
+
+
 def replay(rules: RuleSet, rule: Rule, case: RuleTest) -> list[Alert]:
     """The alert steps that a test's input makes."""
     clock = VirtualClock(START)
     engine = Engine(rules, clock=clock, agent=_AGENT)
-    arrivals = Readings(rule.section.measurement).of(case)
+    arrivals = arrivals_of(rule, case)
     alerts: list[Alert] = []
     for arrival in arrivals:
         alerts += _let_pass(engine, clock, arrival.moment)
-        if arrival.table is None:
+        if arrival.what is None:
             engine = _restarted(engine, rules, clock)
         else:
-            alerts += engine.process(arrival.table)
+            alerts += _give(engine, arrival.what)
     end = _end(case, arrivals)
-    alerts += _let_pass(engine, clock, end + SETTLE_MS + rule.lateness)
+    alerts += _let_pass(engine, clock, end + SETTLE_MS + max(rule.lateness for rule in rules.rules))
     return [alert for alert in alerts if alert.time <= end]
+
+
+def _give(engine: Engine, what: Table | Event | Alert) -> list[Alert]:
+    match what:
+        case Table():
+            return engine.process(what)
+        case Event():
+            return engine.event(what)
+        case Alert():
+            return engine.alert(what)
 
 
 def _let_pass(engine: Engine, clock: VirtualClock, moment: int) -> list[Alert]:
@@ -99,10 +132,12 @@ def _end(case: RuleTest, arrivals: Sequence[Arrival]) -> int:
     return last if case.run is None else max(last, START + milliseconds(case.run))
 
 
-def _differences(rule: Rule, expected: Sequence[Expected], alerts: Sequence[Alert]) -> list[str]:
+def _differences(
+    rule: Rule, expected: Sequence[Expected], alerts: Sequence[Alert], times: Mapping[str, int]
+) -> list[str]:
     found: list[str] = []
     for number, (want, alert) in enumerate(zip(expected, alerts, strict=False), 1):
-        wrong = _mismatches(rule, want, alert)
+        wrong = _mismatches(rule, want, alert, times)
         if wrong:
             found.append(f"alert {number}: {'; '.join(wrong)}")
     found += [f"expected and did not come: {_wanted(want)}" for want in expected[len(alerts) :]]
@@ -110,7 +145,7 @@ def _differences(rule: Rule, expected: Sequence[Expected], alerts: Sequence[Aler
     return found
 
 
-def _mismatches(rule: Rule, want: Expected, alert: Alert) -> list[str]:
+def _mismatches(rule: Rule, want: Expected, alert: Alert, times: Mapping[str, int]) -> list[str]:
     pairs: list[tuple[str, object, object]] = [
         ("at", format_duration(want.at), _at(alert)),
         ("state", want.state, alert.state.value),
@@ -118,11 +153,38 @@ def _mismatches(rule: Rule, want: Expected, alert: Alert) -> list[str]:
     ]
     optional = {"level": want.level, "message": want.message, "message_zh": want.message_zh}
     pairs += [(key, value, getattr(alert, key)) for key, value in optional.items() if value is not None]
-    pairs += [(key, str(value), alert.labels.get(key, "")) for key, value in (want.model_extra or {}).items()]
+    pairs += [
+        (key, _label(value), alert.labels.get(_plain(key), "")) for key, value in (want.model_extra or {}).items()
+    ]
+    pairs += _event_pairs(want, alert, times)
+    if want.group is not None:
+        own = {key: value for key, value in alert.labels.items() if key not in rule.section.labels}
+        pairs.append(("group", {_plain(key): _label(value) for key, value in want.group.items()}, own))
     wrong = [f"{key} should be {wanted!s}, is {is_!s}" for key, wanted, is_ in pairs if wanted != is_]
     if want.value is not None and (alert.value is None or not math.isclose(want.value, alert.value, rel_tol=1e-6)):
         wrong.append(f"value should be {want.value}, is {alert.value}")
     return wrong
+
+
+def _event_pairs(want: Expected, alert: Alert, times: Mapping[str, int]) -> Iterator[tuple[str, object, object]]:
+    """What is expected of the events that an alert names, and what is."""
+    if want.events is not None:
+        yield "events", want.events, list(alert.event_ids)
+    if want.count is not None:
+        yield "count", want.count, alert.evidence.get("events", 0)
+    known = sorted(times[id_] for id_ in alert.event_ids if id_ in times)
+    for key, moment, index in (("first", want.first, 0), ("last", want.last, -1)):
+        if moment is not None:
+            yield key, format_duration(moment), format_duration((known[index] - START) / 1000) if known else "none"
+
+
+def _plain(label: str) -> str:
+    """A label as alerts have it: `source.ip` is `source_ip` there."""
+    return label.replace(".", "_").replace("@", "_").replace("-", "_")
+
+
+def _label(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _at(alert: Alert) -> str:
@@ -138,4 +200,5 @@ def _wanted(want: Expected) -> str:
 def _line(alert: Alert, rule: Rule) -> str:
     labels = " ".join(f"{key}={value}" for key, value in sorted(alert.labels.items()))
     name = "" if alert.rule_name == rule.name else f" {alert.rule_name}"
-    return f"{_at(alert)} {alert.state.value} {alert.level}{name} {labels} {alert.message!r}"
+    events = f" {','.join(alert.event_ids)}" if alert.event_ids else ""
+    return f"{_at(alert)} {alert.state.value} {alert.level}{name} {labels} {alert.message!r}{events}"

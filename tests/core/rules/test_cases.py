@@ -1,6 +1,7 @@
 """Every folder of tests/cases/rules is a case: rule.yaml, input.yaml (or input.ndjson) and expected.yaml.
 
-The input and what is expected are written as in a rule's own tests; `rule.yaml` may hold several rules.
+The input and what is expected are written as in a rule's own tests. `rule.yaml` may hold several rules: all run, the first
+is the one that is meant where the expected alert names no `rule`. `overlays/` and value lists may stand beside it.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import yaml
 
 from fenghuo.rules import load_rules
 from fenghuo.rules.section import RuleTest
-from fenghuo.rules.testing import run_test
+from fenghuo.rules.testing import run_case
 
 CASES = Path(__file__).parents[2] / "cases" / "rules"
 
@@ -32,5 +33,5 @@ def test_case(folder):
     rules = load_rules([folder / "rule.yaml"])
     document = yaml.safe_load((folder / "expected.yaml").read_text())
     case = RuleTest.model_validate({"title": folder.name, "input": read_input(folder), **document})
-    outcome = run_test(rules.rules[0], case, {rule.name: rule for rule in rules.rules})
+    outcome = run_case(rules.rules[0], case, rules)
     assert outcome.passed, "\n".join([*outcome.differences, "came:", *outcome.came])

@@ -6,6 +6,7 @@ import pytest
 from typer.testing import CliRunner
 
 from fenghuo.rules.cli import app
+from fenghuo.rules.kinds import KINDS
 
 RULE = """\
 title: Hot
@@ -101,5 +102,7 @@ def test_without_a_path_the_shipped_packs_are_meant():
 
 def test_the_schema_takes_all_shipped_rules_and_knows_every_kind():
     schema = json.loads(CliRunner().invoke(app, ["schema"]).stdout)
-    assert schema["properties"]["kind"]["enum"] == ["threshold", "rate", "change", "absence"]
+    assert schema["properties"]["kind"]["enum"] == list(KINDS)
+    for kind in KINDS.values():
+        assert kind.section.__name__ in schema["$defs"]
     assert "for" in schema["$defs"]["ThresholdSection"]["properties"]
