@@ -12,33 +12,23 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import yaml
-from yaml.composer import Composer
-from yaml.parser import Parser
-from yaml.reader import Reader
-from yaml.resolver import BaseResolver
-from yaml.scanner import Scanner
 
+from fenghuo.config.compose import LIST, MAPPING, MAX_DEPTH, MAX_NODES, PLAIN, TEXT, TooDeep, compose, position
 from fenghuo.config.environment import Reference, references, substitute
 from fenghuo.config.words import printable, suggest
 from fenghuo.errors import Located, Place, Problem
 
 MAX_BYTES = 1 << 20
-MAX_DEPTH = 40
-MAX_NODES = 100_000
 
 _NULL = re.compile(r"~|null|Null|NULL|")
 _BOOL = re.compile(r"true|True|TRUE|false|False|FALSE")
 _INT = re.compile(r"[-+]?[0-9]{1,18}")
 _HEX = re.compile(r"0x[0-9a-fA-F]{1,16}|0o[0-7]{1,21}")
 _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]{1,3})?")
-_TEXT = "tag:yaml.org,2002:str"
-_LIST = "tag:yaml.org,2002:seq"
-_MAPPING = "tag:yaml.org,2002:map"
 _TAGS = frozenset(f"tag:yaml.org,2002:{name}" for name in ("str", "int", "float", "bool", "null", "seq", "map"))
-_PLAIN = ""
-"""The tag of an unquoted scalar without a tag of its own: its type follows from its text."""
 _FORBIDDEN = re.compile(r"[\x00\ud800-\udfff]")
-_QUOTED = re.compile(r"""'([^']*)'|"([^"]*)\"""")
+_NO_TEXT = frozenset("~nNtTfF+-.0123456789")
+"""How a plain scalar begins that is no text; an empty one is none either."""
 
 
 @dataclass(slots=True, eq=False)
@@ -78,51 +68,45 @@ class Tree:
             yield from child.walk()
 
 
-class _Deep(yaml.YAMLError):
-    """More nesting or more values than any honest file has."""
+class Document:
+    """A YAML file's content, taken apart. Raises `Located` where nothing can be made of it."""
 
+    def __init__(self, content: bytes, file: str) -> None:
+        self._file = file
+        self._text = _decode(content, file)
+        self._root = compose(self._text, file)
 
-class _Loader(Reader, Scanner, Parser, Composer, BaseResolver):
-    """PyYAML up to nodes, without implicit types, bounded in depth."""
+    @property
+    def is_empty(self) -> bool:
+        return self._root is None
 
-    def __init__(self, text: str) -> None:
-        Reader.__init__(self, text)
-        Scanner.__init__(self)
-        Parser.__init__(self)
-        Composer.__init__(self)
-        BaseResolver.__init__(self)
-        self.depth = 0
+    @property
+    def start(self) -> tuple[int, int]:
+        """Line and column of its first value."""
+        return (1, 1) if self._root is None else _start(self._root)
 
-    def resolve(self, kind: type[yaml.Node], value: Any, implicit: Any) -> str:  # noqa: ARG002 — PyYAML's signature
-        if kind is yaml.ScalarNode and implicit[0]:
-            return _PLAIN
-        return _LIST if kind is yaml.SequenceNode else _MAPPING if kind is yaml.MappingNode else _TEXT
+    def plain(self) -> Any:
+        """The same data as that of `tree(None)`, five times as fast, without places; raises `Unusual`, where one must look."""
+        return {} if self._root is None else _Plain().value(self._root, 0)
 
-    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
-        if self.depth > MAX_DEPTH:
-            raise _Deep(f"nested deeper than {MAX_DEPTH} levels")
-        self.depth += 1
+    def tree(self, env: Mapping[str, str] | None) -> tuple[Tree, list[Problem], set[Tree]]:
+        """The tree, what is wrong with it, and the values that are already known to be wrong.
+
+        `env` gives `${NAME}` its value; None leaves `${NAME}` as it is. Raises `Located` where aliases grow past bounds.
+        """
+        if self._root is None:
+            return Tree(1, 1, children={}), [], set()
+        builder = _Builder(self._file, self._text, env)
         try:
-            return super().compose_node(parent, index)
-        finally:
-            self.depth -= 1
+            tree = builder.build(self._root, 0)
+        except TooDeep as error:
+            raise Located([Problem(Place(self._file, *position(self._text, builder.index)), str(error))]) from None
+        return tree, builder.problems, builder.wrong
 
 
 def read(content: bytes, file: str, env: Mapping[str, str] | None) -> tuple[Tree, list[Problem], set[Tree]]:
-    """The tree of a file's content, what is wrong with it, and the values that are already known to be wrong.
-
-    `env` gives `${NAME}` its value; None leaves `${NAME}` as it is. Raises `Located` where nothing can be made of it.
-    """
-    text = _decode(content, file)
-    node = _compose(text, file)
-    if node is None:
-        return Tree(1, 1, children={}), [], set()
-    builder = _Builder(file, text, env)
-    try:
-        tree = builder.build(node, 0)
-    except _Deep as error:
-        raise Located([Problem(Place(file, *_position(text, builder.index)), str(error))]) from None
-    return tree, builder.problems, builder.wrong
+    """As `Document.tree`, of a file's content."""
+    return Document(content, file).tree(env)
 
 
 def _decode(content: bytes, file: str) -> str:
@@ -132,55 +116,61 @@ def _decode(content: bytes, file: str) -> str:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         start = content[: error.start].decode("utf-8-sig", errors="replace")
-        raise Located([Problem(Place(file, *_position(start, len(start))), "the file is not UTF-8 text")]) from None
+        raise Located([Problem(Place(file, *position(start, len(start))), "the file is not UTF-8 text")]) from None
 
 
-def _position(text: str, index: int) -> tuple[int, int]:
-    """Line and column, from 1, of the character at `index`."""
-    before = text[:index]
-    return before.count("\n") + 1, index - (before.rfind("\n") + 1) + 1
+def _start(node: yaml.Node) -> tuple[int, int]:
+    mark = node.start_mark
+    return mark.line + 1, mark.column + 1
 
 
-def _compose(text: str, file: str) -> yaml.Node | None:
-    loader: _Loader | None = None
-    try:
-        loader = _Loader(text)
-        return loader.get_single_node()
-    except yaml.reader.ReaderError as error:
-        place, message = _position(text, int(error.position)), "a character that YAML does not allow"
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        place = (mark.line + 1, mark.column + 1) if mark else (0, 0)
-        message = _explain(error)
-    except (_Deep, ValueError, OverflowError, IndexError) as error:
-        # PyYAML lets chr(), int() and list errors through on escapes and directives that are out of range.
-        mark = loader.get_mark() if loader else None
-        place = (mark.line + 1, mark.column + 1) if mark else (0, 0)
-        message = str(error) if isinstance(error, _Deep) else "not valid YAML"
-    raise Located([Problem(Place(file, *place), message)]) from None
+class Unusual(Exception):  # noqa: N818 — nothing is wrong as yet
+    """Something that only a tree can tell well: a mistake, a merge, a tag."""
 
 
-def _explain(error: yaml.MarkedYAMLError) -> str:
-    """PyYAML's words, without any word of the file (it may be a secret)."""
-    problem = error.problem or ""
-    if "\\t" in problem:
-        return "a tab stands where YAML wants spaces"
-    if "undefined alias" in problem:
-        return "an alias (*name) without its anchor (&name); quote a text that begins with *"
-    if "duplicate anchor" in problem or "duplicate anchor" in (error.context or ""):
-        return "the same anchor (&name) twice"
-    if "cannot start any token" in problem:
-        return "a text that begins with this character must be quoted"
-    if "single document" in (error.context or ""):
-        return "a second document; one file holds one"
-    parts = [_QUOTED.sub(_unless_own_word, part) for part in (error.context, problem) if part]
-    return printable("not valid YAML: " + ", ".join(parts))
+class _Plain:
+    """Nodes → plain data. Aliases are written out, so the number of values is bounded here."""
+
+    def __init__(self) -> None:
+        self._count = 0
+
+    def value(self, node: yaml.Node, depth: int) -> Any:
+        self._count += 1
+        if depth > MAX_DEPTH or self._count > MAX_NODES:
+            raise Unusual
+        if isinstance(node, yaml.ScalarNode):
+            return _scalar(node)
+        depth += 1
+        if isinstance(node, yaml.SequenceNode) and node.tag == LIST:
+            return [self.value(item, depth) for item in node.value]
+        if isinstance(node, yaml.MappingNode) and node.tag == MAPPING:
+            found = {_key(key): self.value(value, depth) for key, value in node.value}
+            if len(found) == len(node.value):
+                return found
+        raise Unusual
 
 
-def _unless_own_word(match: re.Match[str]) -> str:
-    """PyYAML quotes its own tokens (`<block end>`), single characters and the file's words alike: these go."""
-    word = match[1] or match[2] or ""
-    return match[0] if len(word) <= 1 or word.startswith("<") else "it"
+def _key(node: yaml.Node) -> str:
+    if not isinstance(node, yaml.ScalarNode) or node.value == "<<":
+        raise Unusual
+    _check_text(node.value)
+    return node.value
+
+
+def _scalar(node: yaml.ScalarNode) -> Any:
+    text: str = node.value
+    if node.tag == PLAIN:
+        if not text or text[0] in _NO_TEXT:
+            return _resolve(text)
+    elif node.tag != TEXT:
+        raise Unusual
+    _check_text(text)
+    return text
+
+
+def _check_text(text: str) -> None:
+    if not text.isprintable() and _FORBIDDEN.search(text):
+        raise Unusual
 
 
 class _Builder:
@@ -199,11 +189,11 @@ class _Builder:
         self._count += 1
         self.index = node.start_mark.index
         if depth > MAX_DEPTH:
-            raise _Deep(f"nested deeper than {MAX_DEPTH} levels, or an alias within its own anchor")
+            raise TooDeep(f"nested deeper than {MAX_DEPTH} levels, or an alias within its own anchor")
         if self._count > MAX_NODES:
-            raise _Deep(f"more than {MAX_NODES} values, aliases followed")
-        tree = Tree(node.start_mark.line + 1, node.start_mark.column + 1)
-        if node.tag != _PLAIN and node.tag not in _TAGS:
+            raise TooDeep(f"more than {MAX_NODES} values, aliases followed")
+        tree = Tree(*_start(node))
+        if node.tag != PLAIN and node.tag not in _TAGS:
             self._say(tree, "this tag is not allowed", "plain values, lists and mappings are")
             tree.text = ""
         elif isinstance(node, yaml.MappingNode):
@@ -224,10 +214,10 @@ class _Builder:
         assert tree.children is not None
         merged: list[yaml.Node] = []
         for key_node, value_node in node.value:
-            place = (key_node.start_mark.line + 1, key_node.start_mark.column + 1)
+            place = _start(key_node)
             if not isinstance(key_node, yaml.ScalarNode) or _FORBIDDEN.search(key_node.value):
                 self._say(tree, "a key must be plain text", place=place)
-            elif key_node.value == "<<" and key_node.tag == _PLAIN:
+            elif key_node.value == "<<" and key_node.tag == PLAIN:
                 merged.append(value_node)
             elif key_node.value in tree.children:
                 first = tree.keys[key_node.value][0]
@@ -267,7 +257,7 @@ class _Builder:
         elif self._env is not None and "${" in text:
             self._interpolate(tree, node, self._env)
         else:
-            tree.value = text if node.tag == _TEXT else _resolve(text)
+            tree.value = text if node.tag == TEXT else _resolve(text)
         if tree.value is None:
             tree.text = None
 
@@ -291,7 +281,7 @@ class _Builder:
 
     def _place_of(self, node: yaml.ScalarNode, reference: Reference) -> tuple[int, int]:
         start = self._text.find(reference.text, node.start_mark.index, node.end_mark.index)
-        return _position(self._text, start if start >= 0 else node.start_mark.index)
+        return position(self._text, start if start >= 0 else node.start_mark.index)
 
 
 def _resolve(text: str) -> Any:
