@@ -45,7 +45,7 @@ async def started(
 ) -> AsyncGenerator[Supervisor]:
     """The agent's parts, ready to run: inputs → rules → batcher → spool → transport."""
     agent = config.identity
-    rules = load_rules(config.rules.paths or [packs_path()], keep_tests=False)
+    rules = load_rules(config.rules.paths or [packs_path()], keep_tests=False).running_at("agent")
     engine = Engine(rules, agent=str(agent), clock=clock)
     spool = await _open_spool(config, clock, random, registry)
     try:

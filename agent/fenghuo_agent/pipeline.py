@@ -43,7 +43,9 @@ class Pipeline:
 
     def event(self, event: Event) -> None:
         """Take an event."""
-        self._batcher.event(complete(event, self._agent))
+        event = complete(event, self._agent)
+        self._batcher.event(event)
+        self._tell(self._engine.event(event))
 
     def asset(self, asset: Asset) -> None:
         """Take what is known of a device."""

@@ -1,4 +1,4 @@
-"""The collector as a whole: broker ─► ingest ─► sinks, journal ─► feeds, console."""
+"""The collector as a whole: broker ─► ingest ─► sinks, rules across agents, journal ─► feeds, console."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import gc
 import logging
+import os
 import sys
 from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
 from random import Random
@@ -16,7 +17,9 @@ from fenghuo.clock import Clock, SystemClock
 from fenghuo.errors import of_file
 from fenghuo.ids import uuid7
 from fenghuo.lock import FileLock
-from fenghuo.model import Site
+from fenghuo.model import AgentId, Site
+from fenghuo.packs import packs_path
+from fenghuo.rules import Engine, load_rules
 from fenghuo.supervisor import Supervisor, until_possible
 from fenghuo_collector.broker import EmbeddedBroker, EmbeddedBrokerConfig
 from fenghuo_collector.config import CollectorConfig
@@ -27,6 +30,7 @@ from fenghuo_collector.district import District
 from fenghuo_collector.feeds.config import build_feeds
 from fenghuo_collector.incidents import AlertJournal
 from fenghuo_collector.ingest import BrokerConfig, Ingest, IngestConfig
+from fenghuo_collector.judging import Judge
 from fenghuo_collector.latest import Latest
 from fenghuo_collector.sinks import build_sinks
 from fenghuo_collector.sinks.prometheus.exposition import Exposition
@@ -59,6 +63,7 @@ async def started(
         journal = AlertJournal(config.journal, clock=clock, registry=registry)
         latest = Latest(config.latest, clock=clock, registry=registry)
         sinks = build_sinks(config.sinks, clock, registry)
+        judge = _judge(config, clock, registry)
         settings = IngestConfig(
             broker=broker, site=config.site, group=config.group, limits=config.limits, delivery=config.delivery
         )
@@ -66,7 +71,7 @@ async def started(
         async def attempt() -> Ingest:
             return Ingest(
                 settings,
-                [journal, *sinks, latest],
+                [journal, *sinks, latest, judge],
                 clock=clock,
                 random=random,
                 registry=registry,
@@ -75,6 +80,7 @@ async def started(
             )
 
         ingest = await until_possible("the collector's start", attempt, random)
+        judge.connect(ingest.own_stream)
         store = next((sink.query for sink in sinks if isinstance(sink, SqliteSink)), None)
         district = District(Site(config.site), clock, ingest, latest, journal, store)
         exposition = Exposition(latest)
@@ -88,7 +94,16 @@ async def started(
         supervisor.add("console", lambda: serve(app, sock))
         for runner in build_feeds(config.feeds, journal, clock=clock, random=random, registry=registry):
             supervisor.add(f"feed {runner.name}", runner.run)
+        supervisor.add("rules", judge.run)
         yield ingest.run, supervisor.run
+
+
+def _judge(config: CollectorConfig, clock: Clock, registry: CollectorRegistry) -> Judge:
+    """The engine of the rules that run here; it speaks as the agent `collector` of the collector's site."""
+    rules = load_rules(config.rules.paths or [packs_path()], keep_tests=False).running_at("collector")
+    engine = Engine(rules, clock=clock)
+    speaker = AgentId(Site(config.site), "collector")
+    return Judge(engine, config.rules, speaker, clock, os.urandom, registry)
 
 
 def _lock(config: CollectorConfig) -> FileLock:

@@ -14,6 +14,7 @@ from fenghuo_collector.console.config import ConsoleConfig
 from fenghuo_collector.feeds.config import FeedsConfig
 from fenghuo_collector.incidents.config import JournalConfig
 from fenghuo_collector.ingest.config import BrokerConfig, DeliveryConfig, LimitsConfig
+from fenghuo_collector.judging.config import RulesConfig
 from fenghuo_collector.latest import LatestConfig
 from fenghuo_collector.sinks.elasticsearch.config import ElasticsearchConfig
 from fenghuo_collector.sinks.prometheus.config import PrometheusConfig
@@ -83,6 +84,7 @@ class CollectorConfig(Section):
         default_factory=LatestConfig, description="Newest values, for the console and /metrics."
     )
     journal: JournalConfig = Field(default_factory=JournalConfig, description="The journal of alerts.")
+    rules: RulesConfig = Field(default_factory=RulesConfig, description="What is judged across agents.")
     feeds: FeedsConfig = Field(default_factory=FeedsConfig, description="Who is told of alerts.")
     console: ConsoleConfig = Field(
         default_factory=lambda: ConsoleConfig.model_validate({}), description="Pages and API for people."
@@ -102,7 +104,8 @@ class CollectorConfig(Section):
         if isinstance(sinks, dict) and "sqlite" in sinks:
             named = cast("dict[str, Any]", sinks)
             given = {**given, "sinks": {**named, "sqlite": _with_path(named["sqlite"], f"{data}/store")}}
-        return {**given, "journal": _with_path(given.get("journal"), f"{data}/alerts.sqlite")}
+        rules = _with_path(given.get("rules"), f"{data}/rules.sqlite")
+        return {**given, "journal": _with_path(given.get("journal"), f"{data}/alerts.sqlite"), "rules": rules}
 
     @model_validator(mode="after")
     def _one_broker(self) -> CollectorConfig:

@@ -11,14 +11,14 @@ import contextlib
 import logging
 import random
 import sqlite3
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry
 
 from fenghuo.clock import Clock
 from fenghuo.errors import Retryable, WireError
-from fenghuo.model import Site
+from fenghuo.model import AgentId, Site
 from fenghuo.wire import Stream, Topic, encode_ack
 from fenghuo.wire.topic import DATA_STREAMS
 from fenghuo_collector.ingest.accept import MAX_ID, Envelope, Opened, read_envelope
@@ -30,6 +30,7 @@ from fenghuo_collector.ingest.deadletters import DeadLetter, DeadLetters, Recent
 from fenghuo_collector.ingest.delivery import Delivery
 from fenghuo_collector.ingest.inbox import Inbox
 from fenghuo_collector.ingest.metrics import DeliveryMetrics, IngestMetrics
+from fenghuo_collector.ingest.own import OwnStream
 from fenghuo_collector.ingest.ratelimit import RateLimit
 from fenghuo_collector.ingest.state import MemoryStateStore, SqliteStateStore, StateStore, StreamState
 from fenghuo_collector.ingest.subscriber import Subscriber
@@ -113,6 +114,7 @@ class Ingest:
             handle=self.handle,
             connected=self._greet_all,
         )
+        self._own: dict[StreamAccount, OwnStream] = {}
         self._topics: dict[str, Topic] = {}
         self._ending = self._ended = False
         self._warn_of_unanswered(sinks)
@@ -130,6 +132,12 @@ class Ingest:
     def sinks(self) -> list[SinkState]:
         """How each sink fares."""
         return self._delivery.sinks()
+
+    def own_stream(self, agent: AgentId, stream: Stream, done: Callable[[int], None]) -> OwnStream:
+        """A way to the sinks for what the collector itself tells in the name of `agent`."""
+        own = OwnStream(agent, stream, self._delivery, self._clock, done)
+        self._own[own.account] = own
+        return own
 
     @property
     def pending(self) -> int:
@@ -338,6 +346,10 @@ class Ingest:
             _log.error("A message on %s is refused: %s", topic_name[:300], error, extra={"reason": error.reason})
 
     def _on_committed(self, account: StreamAccount, number: int) -> None:
+        own = self._own.get(account)
+        if own is not None:
+            own.done(number)
+            return
         account.commit(number)
         self._changed.add(account)
         self._acks.committed(account, number)

@@ -15,7 +15,7 @@ from fenghuo.rules.detection import EventIndex, View
 from fenghuo.rules.groups import Groups
 from fenghuo.rules.lifecycle import Group, Key, hear
 from fenghuo.rules.observe import MAX_EVENTS, Measure, Observer, Seen
-from fenghuo.rules.plan import Listening, Place, RuleState, Source, SourceKey, Track, labels_of
+from fenghuo.rules.plan import Listening, Place, RuleState, Source, SourceKey, Track, labels_of, labels_of_agent
 from fenghuo.rules.scalar import Scalar, compile_scalar
 from fenghuo.rules.snapshot import SavedCell
 
@@ -104,7 +104,7 @@ class Observing:
         for row, key in zip(listening.rows, listening.keys, strict=True):
             value = values[row]
             if value is not None:
-                seen = Seen(table.time, "", value, _row_getter(table, row))
+                seen = Seen(table.time, "", value, _row_getter(table, row, agent))
                 self._take(watcher, 0, seen, agent, key)
         self._feed_back(agent)
 
@@ -129,7 +129,7 @@ class Observing:
 
     def _see_alert(self, alert: Alert, agent: str) -> None:
         for watcher, number in self._on_alerts.get(alert.rule_name, ()):
-            self._take(watcher, number, Seen(alert.time, "", None, _alert_getter(alert)), agent)
+            self._take(watcher, number, Seen(alert.time, "", None, _alert_getter(alert, agent)), agent)
 
     def _take(self, watcher: Watcher, number: int, seen: Seen, agent: str, key: Key | None = None) -> None:
         if watcher.sees_all_agents:
@@ -349,21 +349,25 @@ def _text(value: Any) -> str:
     return str(value)
 
 
-def _row_getter(table: Table, row: int) -> Callable[[str], Any]:
+def _row_getter(table: Table, row: int, agent: str) -> Callable[[str], Any]:
     layout = table.layout
 
     def get(field: str) -> Any:
         position = layout.positions.get(field)
-        return labels_of(layout, row).get(field) if position is None else table.columns[position][row]
+        if position is not None:
+            return table.columns[position][row]
+        return labels_of(layout, row).get(field) or labels_of_agent(agent).get(field)
 
     return get
 
 
-def _alert_getter(alert: Alert) -> Callable[[str], Any]:
+def _alert_getter(alert: Alert, agent: str) -> Callable[[str], Any]:
+    labels = {**labels_of_agent(agent), **alert.labels}
+
     def get(field: str) -> Any:
-        found = alert.labels.get(field)
+        found = labels.get(field)
         if found is None:
-            found = alert.labels.get(field.replace(".", "_"))
+            found = labels.get(field.replace(".", "_"))
         if found is None and field.startswith("alert."):
             return getattr(alert, field.removeprefix("alert."), None)
         return found

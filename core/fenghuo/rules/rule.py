@@ -130,3 +130,8 @@ class RuleSet:
     inapplicable: tuple[Unloaded, ...] = ()
     refused: tuple[Unloaded, ...] = ()
     files: tuple[Path, ...] = ()
+
+    def running_at(self, side: str) -> RuleSet:
+        """The rules that run at the `agent` or the `collector`: those that are enabled and say so."""
+        here = (rule for rule in self.rules if rule.section.enabled and rule.section.runs == side)
+        return replace(self, rules=tuple(here))
