@@ -12,6 +12,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable, Sequence
+from weakref import WeakKeyDictionary
 
 from prometheus_client import CollectorRegistry, Counter
 
@@ -19,7 +20,7 @@ from fenghuo.alerts import DATASET, alert_to_event, event_to_alert
 from fenghuo.clock import Clock
 from fenghuo.errors import FenghuoError
 from fenghuo.ids import Entropy, uuid7
-from fenghuo.model import AgentId, Alert, Event
+from fenghuo.model import AgentId, Alert, Event, Layout, Table
 from fenghuo.rules import Engine
 from fenghuo.wire import Stream
 from fenghuo_collector.ingest.own import OwnStream
@@ -67,6 +68,7 @@ class Judge:
         self._waiting: dict[int, list[Event]] = {}
         self._done: list[int] = []
         self._oldest: deque[tuple[float, int]] = deque()
+        self._layouts: WeakKeyDictionary[Layout, dict[AgentId, Layout]] = WeakKeyDictionary()
         self._saved = float("-inf")
         self._started = asyncio.Event()
         self._malformed = Counter(
@@ -104,13 +106,25 @@ class Judge:
                 continue  # the engine knows what it told
             agent = str(batch.agent)
             for table in batch.tables:
-                self._told += self._engine.process(table, agent)
+                layout = self._labelled(table.layout, batch.agent)
+                labelled = Table(layout, table.time, table.columns, table.epochs, ended=table.ended)
+                self._told += self._engine.process(labelled, agent)
             for event in batch.events:
                 self._event(event, agent)
             oldest = min((item.time for item in (*batch.tables, *batch.events)), default=None)
             if oldest is not None:
                 self._oldest.append((self._clock.monotonic(), oldest))
         await self._tell()
+
+    def _labelled(self, layout: Layout, agent: AgentId) -> Layout:
+        """The layout with the labels `site` and `agent`, by which rules across agents tell them apart."""
+        by_agent = self._layouts.setdefault(layout, {})
+        found = by_agent.get(agent)
+        if found is None:
+            labels = {**layout.labels, "site": agent.site.path, "agent": agent.name}
+            found = Layout(layout.name, labels, layout.row_labels, layout.fields, layout.counters)
+            by_agent[agent] = found
+        return found
 
     def _event(self, event: Event, agent: str) -> None:
         if event.dataset == DATASET:

@@ -104,7 +104,7 @@ class Observing:
         for row, key in zip(listening.rows, listening.keys, strict=True):
             value = values[row]
             if value is not None:
-                seen = Seen(table.time, "", value, _row_getter(table, row, agent))
+                seen = Seen(table.time, "", value, _row_getter(table, row))
                 self._take(watcher, 0, seen, agent, key)
         self._feed_back(agent)
 
@@ -349,14 +349,12 @@ def _text(value: Any) -> str:
     return str(value)
 
 
-def _row_getter(table: Table, row: int, agent: str) -> Callable[[str], Any]:
+def _row_getter(table: Table, row: int) -> Callable[[str], Any]:
     layout = table.layout
 
     def get(field: str) -> Any:
         position = layout.positions.get(field)
-        if position is not None:
-            return table.columns[position][row]
-        return labels_of(layout, row).get(field) or labels_of_agent(agent).get(field)
+        return labels_of(layout, row).get(field) if position is None else table.columns[position][row]
 
     return get
 

@@ -147,7 +147,7 @@ def labels_of(layout: Layout, row: int) -> dict[str, str]:
 
 
 def labels_of_agent(agent: str) -> dict[str, str]:
-    """`site` and `agent`, which rules that see all agents may group by."""
+    """`site` and `agent`, which rules that observe alerts of all agents may group by."""
     site, _, name = agent.rpartition("/")
     return {"site": site, "agent": name} if site else {}
 
@@ -263,7 +263,7 @@ def make_lanes(layout: Layout, source: Source, candidates: Sequence[RuleState]) 
         if rule.observer is None:
             lane.watches.append(_watch(state, layout, source, rows))
         else:
-            lane.listening.append(_listening(state, layout, source, rows))
+            lane.listening.append(_listening(state, rule.observer, layout, rows))
     return list(lanes.values())
 
 
@@ -279,14 +279,12 @@ def _remember(lane: Lane, name: str, layout: Layout, source: Source) -> None:
     lane.memories.append((position, memory, bits))
 
 
-def _listening(state: RuleState, layout: Layout, source: Source, rows: list[int]) -> Listening:
-    observer, group_by = state.rule.observer, state.rule.section.group_by
-    assert observer is not None
+def _listening(state: RuleState, observer: Observer, layout: Layout, rows: list[int]) -> Listening:
     assert observer.data is not None
-    shared = labels_of_agent(source.agent) if state.rule.section.runs == "collector" else {}
+    group_by = state.rule.section.group_by
     keys: list[Key] = []
     for row in rows:
-        labels = {**shared, **labels_of(layout, row)}
+        labels = labels_of(layout, row)
         keys.append(label_key(labels, sorted(labels) if group_by is None else group_by))
     return Listening(state, compile_node(observer.data, positions_of(tuple(layout.fields))), rows, keys)
 

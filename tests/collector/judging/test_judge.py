@@ -10,16 +10,15 @@ from pathlib import Path
 import pytest
 from prometheus_client import CollectorRegistry
 
+from collector.ingest.support import MemorySink, events_frame, make_ingest, running, until, wire_agent
 from fenghuo.alerts import event_to_alert
 from fenghuo.clock import SystemClock, VirtualClock
 from fenghuo.errors import Retryable
-from fenghuo.model import AgentId, Event
+from fenghuo.model import AgentId, Event, Layout, Table
 from fenghuo.rules import Engine, load_rules
 from fenghuo.wire import Stream
 from fenghuo_collector.judging import Judge, RulesConfig
 from fenghuo_collector.sinks.base import Batch
-
-from collector.ingest.support import MemorySink, events_frame, make_ingest, running, until, wire_agent
 
 SCHOOLS = [AgentId.parse(f"bj/haidian/school-{number}/gw1") for number in (1, 2, 3)]
 DISTRICT = AgentId.parse("bj/haidian/collector")
@@ -143,3 +142,28 @@ async def test_without_rules_for_it_nothing_is_taken(tmp_path: Path):
     (tmp_path / "rule.yaml").write_text(RULE.replace("runs: collector", "runs: agent"))
     judge = make_judge(load_rules([tmp_path / "rule.yaml"]).running_at("collector"), tmp_path)
     assert not judge.takes(Stream.EVENTS)
+
+
+async def test_an_agent_that_falls_silent_is_told_by_name(tmp_path: Path):
+    (tmp_path / "rule.yaml").write_text("""
+title: Agent silent
+id: 3f0f2a52-0b6c-4c7c-9a35-0b6f6a6b3d11
+name: test.silent
+kind: absence
+runs: collector
+data: fenghuo_agent_up
+for: 5m
+message: "{agent} of {site}"
+""")
+    clock = VirtualClock()
+    judge = make_judge(load_rules([tmp_path / "rule.yaml"]).running_at("collector"), tmp_path, clock)
+    await judge.start()
+    layout = Layout("fenghuo_agent", {"job": "fenghuo_agent"}, {}, ("fenghuo_agent_up",))
+    tables = [Table(layout, clock.now(), [[1]])]
+    for school in SCHOOLS[:2]:
+        await judge.write([Batch(school, Stream.METRICS, 1, clock.now(), tables=tables)])
+    clock.advance(400)
+    told = judge.engine.advance(clock.now())
+    await judge.close()
+    assert sorted(alert.message for alert in told) == ["gw1 of bj/haidian/school-1", "gw1 of bj/haidian/school-2"]
+    assert len({alert.fingerprint for alert in told}) == 2
