@@ -9,6 +9,7 @@ import time
 import weakref
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from fenghuo.clock import Clock, SystemClock
 from fenghuo.rules.indicators.entry import Refused, Unreadable
@@ -164,7 +165,9 @@ class Indicators:
     def _is_stale(self) -> bool:
         """Whether a list is new, is used no longer, or its file is another than the one last tried."""
         lists = list(self._lists.values())
-        return any(each.handle() is None or each.read_at is None or _mark(each.source) != each.tried for each in lists)
+        return any(
+            each.handle() is None or each.read_at is None or mark_of(each.source.path) != each.tried for each in lists
+        )
 
     def _build_slowly(self) -> None:
         def pause() -> None:
@@ -201,7 +204,7 @@ class Indicators:
     def _take(self, each: _Listed, builder: IndicatorSetBuilder, former: IndicatorSet, number: int | None) -> None:
         """Read a list if its file has changed, else take it over from the former set, which is also done if it is broken."""
         builder.begin(_info(each))
-        mark = _mark(each.source)
+        mark = mark_of(each.source.path)
         if number is None or mark != each.mark:
             each.tried = mark
             try:
@@ -227,7 +230,7 @@ class Indicators:
         finally:
             if not had_some:
                 each.count, each.refused = builder.taken, refused
-        if _mark(each.source) != mark:
+        if mark_of(each.source.path) != mark:
             each.tried = None
             raise Changed
         count = builder.taken
@@ -247,9 +250,10 @@ def _info(each: _Listed) -> ListInfo:
     return ListInfo(source.title, each.id, source.subdomains, source.urls == "prefix", source.confidence)
 
 
-def _mark(source: ListSource) -> Mark | None:
+def mark_of(file: Path) -> Mark | None:
+    """Another one for another content; None where there is no such file."""
     try:
-        found = source.path.stat()
+        found = file.stat()
     except OSError:
         return None
     return found.st_mtime_ns, found.st_size, found.st_ino

@@ -97,10 +97,10 @@ class _Lines:
                 continue
             if not line.strip():
                 continue
-            for candidate in (line, comment):
+            for candidate in (comment, line):
                 self.delimiter = _delimiter(candidate) if source.delimiter == "auto" else source.delimiter
-                header = _cells(candidate, self.delimiter)
-                if candidate and _columns(header, source).get("value") is not None:
+                header, row = _cells(candidate, self.delimiter), _cells(line, self.delimiter)
+                if len(header) == len(row) and _columns(header, source).get("value") is not None:
                     if candidate is comment:
                         self._waiting.append(line)
                     return header
