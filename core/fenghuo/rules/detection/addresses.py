@@ -1,38 +1,64 @@
-"""Networks that hold an address: one look-up in a set per prefix length."""
+"""Networks that hold an address: one look-up per prefix length."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from ipaddress import ip_network
 from socket import AF_INET, AF_INET6, inet_pton
+from typing import Generic, TypeVar
 
+T = TypeVar("T")
 _LONGEST = 64
+_MAPPED = 0xFFFF
+"""The upper 96 bits of an IPv4 address that is mapped into IPv6."""
 
 
-class Networks:
-    """A set of IPv4 and IPv6 networks. ValueError for what is none; host bits may be set."""
+class NetworkMap(Generic[T]):
+    """What is filed under IPv4 and IPv6 networks. ValueError for what is none; host bits may be set."""
 
-    def __init__(self, networks: Iterable[str]) -> None:
-        v4: dict[int, set[int]] = {}
-        v6: dict[int, set[int]] = {}
-        for text in networks:
+    def __init__(self, filed: Mapping[str, T]) -> None:
+        by_version: dict[int, dict[int, dict[int, list[T]]]] = {4: {}, 6: {}}
+        for text, thing in filed.items():
             network = ip_network(text, strict=False)
             shift = network.max_prefixlen - network.prefixlen
-            (v4 if network.version == 4 else v6).setdefault(shift, set()).add(int(network.network_address) >> shift)
-        self._v4 = tuple((shift, frozenset(prefixes)) for shift, prefixes in sorted(v4.items()))
-        self._v6 = tuple((shift, frozenset(prefixes)) for shift, prefixes in sorted(v6.items()))
+            prefixes = by_version[network.version].setdefault(shift, {})
+            prefixes.setdefault(int(network.network_address) >> shift, []).append(thing)
+        self._v4 = tuple(sorted(by_version[4].items()))
+        self._v6 = tuple(sorted(by_version[6].items()))
 
-    def hold(self, address: str) -> bool:
-        """Whether one of them holds it; an IPv4 address mapped into IPv6 counts as itself; False for what is no address."""
+    def find(self, address: str) -> list[T]:
+        """What is filed under the networks that hold it, the narrowest first; nothing for what is no address.
+
+        An IPv4 address that is mapped into IPv6 counts as itself; an IPv6 zone (`%eth0`) does not count.
+        """
+        number, networks = self._parse(address)
+        found: list[T] = []
+        for shift, prefixes in networks:
+            things = prefixes.get(number >> shift)
+            if things is not None:
+                found += things
+        return found
+
+    def holds(self, address: str) -> bool:
+        """Whether one of the networks holds it."""
+        number, networks = self._parse(address)
+        for shift, prefixes in networks:  # noqa: SIM110 — `any` with a generator costs twice as much
+            if number >> shift in prefixes:
+                return True
+        return False
+
+    def _parse(self, address: str) -> tuple[int, tuple[tuple[int, dict[int, list[T]]], ...]]:
         try:
             if ":" not in address:
-                number, networks = int.from_bytes(inet_pton(AF_INET, address)), self._v4
-            elif len(address) <= _LONGEST:
-                number, networks = int.from_bytes(inet_pton(AF_INET6, address.partition("%")[0])), self._v6
-                if number >> 32 == 0xFFFF:
-                    number, networks = number & 0xFFFFFFFF, self._v4
-            else:
-                return False
+                return int.from_bytes(inet_pton(AF_INET, address)), self._v4
+            if len(address) <= _LONGEST:
+                number = int.from_bytes(inet_pton(AF_INET6, address.partition("%")[0]))
+                return (number & 0xFFFFFFFF, self._v4) if number >> 32 == _MAPPED else (number, self._v6)
         except (OSError, ValueError):
-            return False
-        return any(number >> shift in prefixes for shift, prefixes in networks)
+            pass
+        return 0, ()
+
+
+def networks(texts: Iterable[str]) -> NetworkMap[None]:
+    """A set of networks."""
+    return NetworkMap(dict.fromkeys(texts))

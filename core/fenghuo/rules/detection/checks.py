@@ -1,7 +1,7 @@
 """What a rule may ask of one value: the modifiers of Sigma 2.1, and lists from files.
 
-A check is a fact that can be compared, hashed and told to a person; `bind` makes the function that asks it of one
-scalar value. What lists, absent fields and other fields mean is decided in `compile`.
+A check is a fact that can be compared, hashed and told to a person; `bind` (of a text: `on_text`) makes the function
+that asks it of one scalar value. What lists, absent fields and other fields mean is decided in `compile`.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
+from fenghuo.rules.detection.literals import Meets, contains, ends_with, starts_with
 from fenghuo.rules.detection.pattern import Pattern, compile_pattern, lowered, text_of
 
 Ask = Callable[[Any], bool]
@@ -32,12 +33,9 @@ class Equals:
     values: frozenset[str]
     cased: bool = False
 
-    def bind(self) -> Ask:
-        if self.cased:
-            exact = self.values
-            return lambda value: text_of(value) in exact
-        values = frozenset(value.lower() for value in self.values)
-        return lambda value: text_of(value).lower() in values
+    def on_text(self) -> Meets:
+        """The function for texts: in lower case, unless `cased`."""
+        return (self.values if self.cased else frozenset(value.lower() for value in self.values)).__contains__
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,17 +46,10 @@ class Affix:
     values: tuple[str, ...]
     cased: bool = False
 
-    def bind(self) -> Ask:
-        values = self.values if self.cased else tuple(value.lower() for value in self.values)
-        if self.how == "contains":
-            found: Callable[[str], bool] = lambda text: any(value in text for value in values)  # noqa: E731
-        elif self.how == "startswith":
-            found = lambda text: text.startswith(values)  # noqa: E731
-        else:
-            found = lambda text: text.endswith(values)  # noqa: E731
-        if self.cased:
-            return lambda value: found(text_of(value))
-        return lambda value: found(text_of(value).lower())
+    def on_text(self) -> Meets:
+        """The function for texts: in lower case, unless `cased`."""
+        values = self.values if self.cased else tuple(dict.fromkeys(value.lower() for value in self.values))
+        return {"startswith": starts_with, "endswith": ends_with, "contains": contains}[self.how](values)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,16 +59,10 @@ class Glob:
     patterns: tuple[Pattern, ...]
     cased: bool = False
 
-    def bind(self) -> Ask:
+    def on_text(self) -> Meets:
+        """The function for texts: in lower case, unless `cased`."""
         matchers = [compile_pattern(one if self.cased else lowered(one)) for one in self.patterns]
-        if self.cased:
-            return lambda value: any(matches(text_of(value)) for matches in matchers)
-
-        def ask(value: Any) -> bool:
-            text = text_of(value).lower()
-            return any(matches(text) for matches in matchers)
-
-        return ask
+        return matchers[0] if len(matchers) == 1 else lambda text: any(matches(text) for matches in matchers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,9 +88,9 @@ class Cidr:
     networks: tuple[str, ...]
 
     def bind(self) -> Ask:
-        from fenghuo.rules.detection.addresses import Networks  # noqa: PLC0415 — ipaddress is loaded for such rules alone
+        from fenghuo.rules.detection.addresses import networks  # noqa: PLC0415 — ipaddress is loaded for such rules alone
 
-        holds = Networks(self.networks).hold
+        holds = networks(self.networks).holds
         return lambda value: isinstance(value, str) and holds(value)
 
 
@@ -190,9 +175,11 @@ class Listed:
         return lambda value: contains(text_of(value))
 
 
-Bound = Equals | Affix | Glob | Regex | Cidr | Compare | TimePart | Listed
-"""The checks that ask something of one scalar value."""
-Check = Bound | Exists | Null | FieldRef
+Textual = Equals | Affix | Glob
+"""The checks of a value's text."""
+Scalar = Regex | Cidr | Compare | TimePart | Listed
+"""The other checks that ask something of one scalar value."""
+Check = Textual | Scalar | Exists | Null | FieldRef
 
 _COMPARE: Mapping[Order, Callable[[float, float], bool]] = {
     "lt": operator.lt,

@@ -5,7 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, cast
 
-from fenghuo.rules.detection.checks import Ask, Exists, FieldRef, Null
+from fenghuo.rules.detection.checks import (
+    Affix,
+    Ask,
+    Check,
+    Equals,
+    Exists,
+    FieldRef,
+    Glob,
+    Null,
+    Scalar,
+    Textual,
+)
+from fenghuo.rules.detection.pattern import text_of
 from fenghuo.rules.detection.tree import FALSE, TRUE, Every, Node, Not, Test, simplify
 from fenghuo.rules.detection.view import View
 
@@ -71,19 +83,46 @@ def compile_test(test: Test) -> Detection:
         return lambda view: view.get(field) is None
     if isinstance(check, FieldRef):
         return _reference(field, check)
+    if isinstance(check, Equals | Affix | Glob):
+        return _of_text(field, check)
     ask = check.bind()
 
     def meets(view: View) -> bool:
         value = view.get(field)
         if value is None:
             return False
-        return ask_any(ask, value) if value.__class__ is list else ask(value)
+        return any(ask(one) for one in as_list(value)) if value.__class__ is list else ask(value)
 
     return meets
 
 
-def ask_any(ask: Ask, values: list[Any]) -> bool:
-    return any(ask(value) for value in values)
+def _of_text(field: str, check: Textual) -> Detection:
+    """The same for the texts of values, which most tests are about: each call that is spared counts."""
+    on_text, ask = check.on_text(), bind(check)
+
+    def meets_as_is(view: View) -> bool:
+        value = view.get(field)
+        if value.__class__ is str:
+            return on_text(cast("str", value))
+        return value is not None and any(ask(one) for one in as_list(value))
+
+    def meets(view: View) -> bool:
+        value = view.get(field)
+        if value.__class__ is str:
+            return on_text(cast("str", value).lower())
+        return value is not None and any(ask(one) for one in as_list(value))
+
+    return meets_as_is if check.cased else meets
+
+
+def bind(check: Textual | Scalar) -> Ask:
+    """The function that asks a check of one scalar value."""
+    if not isinstance(check, Equals | Affix | Glob):
+        return check.bind()
+    on_text = check.on_text()
+    if check.cased:
+        return lambda value: on_text(text_of(value))
+    return lambda value: on_text(text_of(value).lower())
 
 
 def as_list(value: Any) -> list[Any]:
@@ -93,10 +132,10 @@ def as_list(value: Any) -> list[Any]:
     return cast("list[Any]", value) if isinstance(value, list) else [value]
 
 
-def _any_value(check: Any) -> Detection:
+def _any_value(check: Check) -> Detection:
     if isinstance(check, Exists | Null | FieldRef):
         raise ValueError("only values are sought in the whole event, no absent or other fields")  # noqa: TRY004
-    ask = check.bind()
+    ask = bind(check)
     return lambda view: any(ask(value) for value in view.values())
 
 

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any, cast
 
 MAX_VALUES = 2_000
 """So many values of an event are looked at by a search for keywords; the rest of a larger document is not."""
 _MAX_DEPTH = 32
-_MISSING = object()
+"""Deeper lists and objects are not looked into."""
+_MISSING: Any = object()
+_SCALARS = frozenset({str, int, float, bool})
 
 
 class View:
-    """One event. `source.ip` is found as `{"source": {"ip": …}}`, as `{"source.ip": …}` and in any mixture of the two.
+    """One event. `source.ip` is found as `{"source": {"ip": …}}`, as `{"source.ip": …}` and in any mixture of the two;
+    where a document has several of them, the most nested one that has a value counts.
 
     A list stands for any of its values; a list of objects (`dns.answers`) gives the list of their values. Nothing of
     the document is copied but such lists, and it must not change while a view of it is used.
@@ -25,15 +29,31 @@ class View:
         self._found: dict[str, Any] = {}
 
     def get(self, field: str) -> Any | None:
-        """A field's value; None where it is absent, null, an object or an empty list. Lists hold no null and no list."""
-        found = self._found.get(field, _MISSING)
-        if found is _MISSING:
-            found = self._found[field] = _value(self._raw(field))
-        return found
+        """A field's value; None where it is absent, null, an object or an empty list. A list has at least two values,
+        none of them null, an object or a list.
+        """
+        found = self._found
+        value = found.get(field, _MISSING)
+        if value is _MISSING:
+            value: Any = self.document
+            segments, step = _path(field)
+            for key in segments:
+                if value.__class__ is not dict:
+                    value = None
+                    break
+                value = value.get(key)
+            kind = value.__class__
+            if kind is list and len(value) == 1:
+                value = value[0]
+                kind = value.__class__
+            if kind not in _SCALARS:
+                value = _gathered(self.document, step)
+            found[field] = value
+        return value
 
     def exists(self, field: str) -> bool:
         """Whether the event has the field, be it null or empty."""
-        return next(_find(self.document, field.split(".")), _MISSING) is not _MISSING
+        return self.get(field) is not None or _has(self.document, _path(field)[1], 0)
 
     def values(self) -> list[Any]:
         """Every scalar value of the event but null, at most `MAX_VALUES`."""
@@ -41,40 +61,79 @@ class View:
         _collect(self.document, found, 0)
         return found
 
-    def _raw(self, field: str) -> list[Any]:
-        return list(_find(self.document, field.split(".")))
+
+class _Step:
+    """A place in a dotted name: the keys that may come next, the shortest first, each with the place after it."""
+
+    __slots__ = ("keys",)
+
+    def __init__(self) -> None:
+        self.keys: tuple[tuple[str, _Step | None], ...] = ()
 
 
-def _value(raw: list[Any]) -> Any | None:
-    flat: list[Any] = []
-    for value in raw:
-        _flatten(value, flat, 0)
-    if not flat:
-        return None
-    return flat[0] if len(flat) == 1 else flat
+@lru_cache(maxsize=8192)
+def _path(field: str) -> tuple[tuple[str, ...], _Step]:
+    """A dotted name's segments, and the ways in which a document may write it."""
+    segments = tuple(field.split(".", _MAX_DEPTH))
+    steps = [_Step() for _ in segments]
+    for start, step in enumerate(steps):
+        step.keys = tuple(
+            (".".join(segments[start:end]), steps[end] if end < len(steps) else None)
+            for end in range(start + 1, len(segments) + 1)
+        )
+    return segments, steps[0]
 
 
-def _flatten(value: Any, into: list[Any], depth: int) -> None:
+def _gathered(node: Any, step: _Step) -> Any | None:
+    """The value at a place, sought in every spelling."""
+    if isinstance(node, dict) or isinstance(node, Mapping):  # noqa: SIM101 — the first is quicker by far
+        for key, after in step.keys:
+            value: Any = cast("Mapping[str, Any]", node).get(key)
+            if value is not None:
+                value = _plain(value) if after is None else _gathered(value, after)
+                if value is not None:
+                    return value
+    elif isinstance(node, list | tuple):
+        found: list[Any] = []
+        for item in _items(node, 0):
+            value = _gathered(item, step)
+            if value is not None:
+                found += cast("list[Any]", value) if value.__class__ is list else [value]
+        return _one_or_list(found)
+    return None
+
+
+def _plain(value: Any) -> Any | None:
     if isinstance(value, list | tuple):
-        if depth < _MAX_DEPTH:
-            for item in cast("Sequence[Any]", value):
-                _flatten(item, into, depth + 1)
-    elif value is not None and not isinstance(value, Mapping):
-        into.append(value)
+        return _one_or_list([item for item in _items(value, 0) if not isinstance(item, Mapping)])
+    return None if isinstance(value, Mapping) else value
 
 
-def _find(node: Any, segments: list[str], depth: int = 0) -> Iterator[Any]:
-    """Every value that lies at this path."""
-    if not segments:
-        yield node
-    elif isinstance(node, Mapping):
-        for end in range(1, len(segments) + 1):
-            value = cast("Mapping[str, Any]", node).get(".".join(segments[:end]), _MISSING)
-            if value is not _MISSING:
-                yield from _find(value, segments[end:], depth)
-    elif isinstance(node, list | tuple) and depth < _MAX_DEPTH:
-        for item in cast("Sequence[Any]", node):
-            yield from _find(item, segments, depth + 1)
+def _one_or_list(values: list[Any]) -> Any | None:
+    return values if len(values) > 1 else values[0] if values else None
+
+
+def _items(values: Any, depth: int) -> list[Any]:
+    """What is in a list and in the lists within it, but null."""
+    found: list[Any] = []
+    for value in cast("Sequence[Any]", values):
+        if isinstance(value, list | tuple):
+            if depth < _MAX_DEPTH:
+                found += _items(value, depth + 1)
+        elif value is not None:
+            found.append(value)
+    return found
+
+
+def _has(node: Any, step: _Step, depth: int) -> bool:
+    if isinstance(node, Mapping):
+        return any(
+            key in node and (after is None or _has(cast("Mapping[str, Any]", node)[key], after, depth))
+            for key, after in step.keys
+        )
+    if isinstance(node, list | tuple) and depth < _MAX_DEPTH:
+        return any(_has(item, step, depth + 1) for item in cast("Sequence[Any]", node))
+    return False
 
 
 def _collect(node: Any, into: list[Any], depth: int) -> None:

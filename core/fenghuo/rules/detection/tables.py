@@ -1,0 +1,74 @@
+"""Look-ups by the value of one field: which of many filed things an event's value calls up."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Generic, TypeVar
+
+from fenghuo.rules.detection.compile import as_list
+from fenghuo.rules.detection.literals import Ends, Starts, which_within
+from fenghuo.rules.detection.needs import Atom
+from fenghuo.rules.detection.pattern import text_of
+
+T = TypeVar("T")
+Look = Callable[[str], Iterable[T]]
+
+
+class Table(Generic[T]):
+    """What is filed under the atoms of one field."""
+
+    def __init__(self, filed: Mapping[Atom, T]) -> None:
+        of_kind: dict[str, dict[str, T]] = {}
+        for atom, thing in filed.items():
+            of_kind.setdefault(atom.kind, {})[atom.value] = thing
+        self._present = list(of_kind.get("has", {}).values())
+        self._equal = of_kind.get("equals", {})
+        self._lowered: list[Look[T]] = []
+        self._as_is: list[Look[T]] = []
+        if starts := of_kind.get("starts"):
+            self._lowered.append(_affixes(starts, Starts(starts).candidates))
+        if ends := of_kind.get("ends"):
+            self._lowered.append(_affixes(ends, Ends(ends).candidates))
+        if within := of_kind.get("contains"):
+            self._lowered.append(_chosen(list(within.values()), which_within(list(within))))
+        if regexes := of_kind.get("regex"):
+            self._add_regexes(regexes)
+        if networks := of_kind.get("cidr"):
+            self._add_networks(networks)
+
+    def _add_regexes(self, filed: Mapping[str, T]) -> None:
+        from fenghuo.rules.detection.regex import regex_set  # noqa: PLC0415 — RE2 is loaded for such rules alone
+
+        things = list(filed.values())
+        patterns = [tuple(value.split("|", 1)) for value in filed]
+        which, left = regex_set([(pattern, flags) for flags, pattern in patterns])
+        self._present += [things[number] for number in left]
+        if len(left) < len(things):
+            self._as_is.append(_chosen(things, which))
+
+    def _add_networks(self, filed: Mapping[str, T]) -> None:
+        from fenghuo.rules.detection.addresses import NetworkMap  # noqa: PLC0415 — ipaddress is loaded for such rules alone
+
+        self._as_is.append(NetworkMap(filed).find)
+
+    def call_up(self, value: Any, into: list[T]) -> None:
+        """Append what a value (as `View.get` gives it; not None) calls up; the same thing may come twice."""
+        into += self._present
+        for one in as_list(value):
+            text = one if one.__class__ is str else text_of(one)
+            lower = text.lower()
+            thing = self._equal.get(lower)
+            if thing is not None:
+                into.append(thing)
+            for look in self._lowered:
+                into += look(lower)
+            for look in self._as_is:
+                into += look(text)
+
+
+def _affixes(filed: Mapping[str, T], candidates: Callable[[str], list[str]]) -> Look[T]:
+    return lambda text: [filed[part] for part in candidates(text) if part in filed]
+
+
+def _chosen(things: Sequence[T], which: Callable[[str], Sequence[int]]) -> Look[T]:
+    return lambda text: [things[number] for number in which(text)]
