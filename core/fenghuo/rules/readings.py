@@ -83,7 +83,7 @@ class Readings:
             return lambda _, time: _alert(alert, time)
         if entry.restart:
             _refuse_others(entry, "restart")
-            return lambda *_: None
+            return _restart
         return self._table_maker(entry, times[0])
 
     # Readings
@@ -124,6 +124,11 @@ class Readings:
             return Event(id_, time, document)
 
         return make
+
+
+def _restart(number: int, time: int) -> None:
+    """Nothing comes: the engine is restarted."""
+    del number, time
 
 
 def nest(fields: Mapping[str, Any]) -> Document:
