@@ -1,0 +1,53 @@
+"""Sigma rules, correlations and filters (specification 2.1), read by pySigma and run by our own kinds.
+
+Importing this package loads neither pySigma nor anything heavy: that comes with the first Sigma document.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fenghuo.rules.sigma.documents import SigmaDocument, SigmaResult
+
+if TYPE_CHECKING:
+    from fenghuo.rules.detection import Node
+
+__all__ = ["SigmaDocument", "SigmaResult", "detection_of", "is_sigma", "read_sigma"]
+
+_SECTIONS = ("detection", "correlation", "filter")
+
+
+def is_sigma(data: Mapping[str, Any]) -> bool:
+    """Whether a document is Sigma's: it has no `kind`, and a detection, a correlation or a filter."""
+    return "kind" not in data and any(section in data for section in _SECTIONS)
+
+
+def read_sigma(
+    documents: Sequence[SigmaDocument],
+    *,
+    pipelines: Sequence[Path] = (),
+    placeholders: Mapping[str, Sequence[str]] | None = None,
+    known: Sequence[str] = (),
+) -> SigmaResult:
+    """All Sigma documents of a set, which may speak of one another.
+
+    `pipelines` are pipeline files beside the shipped one, those that matter most first. `placeholders`: values of
+    `%name%`. `known`: names of rules of other kinds that correlations may speak of.
+    """
+    from fenghuo.rules.sigma.read import SetReader  # noqa: PLC0415 — loads pySigma
+
+    return SetReader.of(pipelines, placeholders or {}, known).read(documents)
+
+
+def detection_of(logsource: Mapping[str, str], detection: Mapping[str, Any] | None) -> Node:
+    """The condition of a native rule's `logsource` and `detection`. ValueError says what is wrong, or why it cannot apply."""
+    from fenghuo.rules.sigma.pipeline import Pipelines, shipped  # noqa: PLC0415 — rules over readings need none of it
+
+    source = {key: value.lower() for key, value in logsource.items() if key != "definition"}
+    if detection is None:
+        return Pipelines([shipped()]).source(source).where
+    from fenghuo.rules.sigma.read import SetReader  # noqa: PLC0415 — loads pySigma
+
+    return SetReader.of((), {}, ()).native(source, detection)
