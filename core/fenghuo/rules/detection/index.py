@@ -25,6 +25,8 @@ from fenghuo.rules.detection.view import View
 T = TypeVar("T")
 _FEW = 3
 """So many conditions are evaluated rather than filed."""
+_QUICK = frozenset({"equals", "regex"})
+"""Two of them are looked up in no more time than one is evaluated."""
 _MANY = 8
 """So many conditions that ask for texts of one field are worth a switch."""
 _DEEPEST = 4
@@ -78,12 +80,12 @@ class EventIndex(Generic[T]):
                 value = view.get(name)
                 if value is None:
                     continue
-                if value.__class__ is str:
-                    chosen = by_text.get(value.lower())
-                    if chosen is not None:
-                        plans.append(chosen)
-                else:
+                if value.__class__ is list:
                     plans += [by_text[text] for text in _texts(value) if text in by_text]
+                    continue
+                chosen = by_text.get((value if value.__class__ is str else text_of(value)).lower())
+                if chosen is not None:
+                    plans.append(chosen)
             for name, table in plan.tables:
                 value = view.get(name)
                 if value is not None:
@@ -144,6 +146,8 @@ class _Builder:
                     if atom.kind == "equals":
                         asked_for[atom.field].add(atom.value)
         values = {name: len(texts) for name, texts in asked_for.items()}
+        spread: set[str] = set()
+        """Fields that only together hold all that a condition may need."""
         filed: dict[str, dict[Atom, list[_Entry]]] = defaultdict(lambda: defaultdict(list))
         for entry, options in zip(entries, choices, strict=True):
             if not options:
@@ -151,11 +155,22 @@ class _Builder:
                 continue
             part, need = min(options, key=lambda option: likelihood(option[1], values))
             rest = entry.without(part) if need.exact else entry
+            if len(fields := {atom.field for atom in need.atoms}) > 1:
+                spread |= fields
             for atom in need.atoms:
                 filed[atom.field][atom].append(rest)
+        whole = {entry.number: entry for entry in entries}
         for name, by_atom in filed.items():
+            numbers = {entry.number for group in by_atom.values() for entry in group}
+            few = 1 if all(atom.kind in _QUICK for atom in by_atom) else _FEW
+            if len(numbers) <= few and name not in spread:
+                self._ask([whole[number] for number in sorted(numbers)], made)
+                continue
             plans = {atom: self._leaf(group) for atom, group in by_atom.items()}
-            made.tables.append((name, Table(plans)))
+            if all(atom.kind == "equals" for atom in plans):
+                made.switches.append((name, {atom.value: plan for atom, plan in plans.items()}))
+            else:
+                made.tables.append((name, Table(plans)))
 
     def _leaf(self, entries: list[_Entry]) -> _Plan:
         made = _Plan()
@@ -209,7 +224,8 @@ def _best_switch(entries: list[_Entry]) -> tuple[str, list[tuple[_Entry, Node, N
     best: tuple[float, str] | None = None
     for name, chosen in by_field.items():
         placed = Counter(atom.value for _, _, need in chosen.values() for atom in need.atoms)
-        spared = len(chosen) - sum(placed.values()) / len(placed)
+        # Besides the texts that are asked for, events have others.
+        spared = len(chosen) - sum(placed.values()) / (len(placed) + 1)
         if len(chosen) >= max(_MANY, len(entries) * 0.3) and spared >= len(chosen) / 2:
             best = max(best or (0.0, ""), (spared, name))
     return (best[1], list(by_field[best[1]].values())) if best else None

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
-from fenghuo.rules.detection.checks import Affix, Check, Cidr, Equals, Exists, Glob, Null, Regex
+from fenghuo.rules.detection.checks import Affix, Check, Cidr, Compare, Equals, Exists, Glob, Null, Regex
 from fenghuo.rules.detection.pattern import Pattern, Wild, lowered
 from fenghuo.rules.detection.tree import Every, Node, Not, Some, Test
 
@@ -19,12 +19,12 @@ MAX_ATOMS = 2_000
 _TELLING = 3
 """Shorter texts are found in too many values."""
 
-Kind = Literal["equals", "starts", "ends", "contains", "regex", "cidr", "has"]
+Kind = Literal["equals", "starts", "ends", "contains", "regex", "cidr", "lt", "lte", "gt", "gte", "has"]
 
 
 class Atom(NamedTuple):
     """A field's value, as text in lower case, equals, starts with, … `value` (of `regex`: flags, a bar, the expression;
-    of `has`: empty).
+    of `lt`, `lte`, `gt`, `gte`: the bound; of `has`: empty).
     """
 
     kind: Kind
@@ -110,6 +110,8 @@ def _atoms(field: str, check: Check) -> tuple[Iterable[Atom], bool]:
         return [Atom("regex", field, f"{check.flags}|{check.pattern}")], False
     if isinstance(check, Cidr):
         return (Atom("cidr", field, network) for network in check.networks), False
+    if isinstance(check, Compare):
+        return [Atom(check.order, field, repr(check.bound))], True
     return [Atom("has", field, "")], False
 
 
@@ -140,6 +142,8 @@ def _guess(atom: Atom, values: Mapping[str, int]) -> float:
         return 0.7
     if atom.kind == "regex":
         return 0.1
+    if atom.kind in ("lt", "lte", "gt", "gte"):
+        return 0.4
     if atom.kind == "cidr":
         prefix = atom.value.rpartition("/")[2]
         return 0.5 if prefix.isdigit() and int(prefix) <= 12 else 0.01

@@ -86,6 +86,8 @@ def regex_set(patterns: Sequence[tuple[str, str]]) -> tuple[Which, list[int]]:
     for number, (pattern, flags) in enumerate(patterns):
         (chosen if _compiled(pattern, flags).programsize <= _MAX_SHARED else left).append(number)
     found = _set([_flagged(*patterns[number]) for number in chosen])
+    if not left:
+        return found, left
     return (lambda text: [chosen[position] for position in found(text)]), left
 
 
@@ -112,7 +114,11 @@ def _set(patterns: Sequence[str]) -> Which:
     match = made.Match
 
     def which(text: str) -> Sequence[int]:
-        found = match(encoded(text))
+        try:
+            data = text.encode()
+        except UnicodeEncodeError:
+            data = encoded(text)
+        found = match(data)
         if found is None:
             return everything
         return () if len(found) == 1 else [number for number in found if number != last]

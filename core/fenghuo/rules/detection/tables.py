@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Generic, TypeVar
 
+from fenghuo.rules.detection.checks import Order, number_of
 from fenghuo.rules.detection.compile import as_list
 from fenghuo.rules.detection.literals import Ends, Starts, which_within
 from fenghuo.rules.detection.needs import Atom
@@ -25,6 +27,7 @@ class Table(Generic[T]):
         self._equal = of_kind.get("equals", {})
         self._lowered: list[Look[T]] = []
         self._as_is: list[Look[T]] = []
+        self._numbers: list[_Bounds[T]] = []
         if starts := of_kind.get("starts"):
             self._lowered.append(_affixes(starts, Starts(starts).candidates))
         if ends := of_kind.get("ends"):
@@ -33,6 +36,9 @@ class Table(Generic[T]):
             self._lowered.append(_chosen(list(within.values()), which_within(list(within))))
         if regexes := of_kind.get("regex"):
             self._add_regexes(regexes)
+        for kind, order in _ORDERS.items():
+            if bounds := of_kind.get(kind):
+                self._numbers.append(_Bounds(order, {_number(bound): thing for bound, thing in bounds.items()}))
         if networks := of_kind.get("cidr"):
             self._add_networks(networks)
 
@@ -64,11 +70,57 @@ class Table(Generic[T]):
                 into += look(lower)
             for look in self._as_is:
                 into += look(text)
+            if self._numbers:
+                self._compare(one, into)
+
+    def _compare(self, value: Any, into: list[T]) -> None:
+        number = number_of(value)
+        if number is not None:
+            for bounds in self._numbers:
+                into += bounds.met_by(number)
+
+
+class _Bounds(Generic[T]):
+    """What is filed under bounds that a number may be less or greater than."""
+
+    def __init__(self, order: Order, filed: Mapping[float, T]) -> None:
+        self._order = order
+        self._bounds = sorted(filed)
+        self._things = [filed[bound] for bound in self._bounds]
+
+    def met_by(self, number: float) -> list[T]:
+        """What is filed under the bounds that the number keeps; nothing for NaN."""
+        if number != number:  # noqa: PLR0124 — only NaN is not itself
+            return []
+        if self._order == "gt":
+            return self._things[: bisect_left(self._bounds, number)]
+        if self._order == "gte":
+            return self._things[: bisect_right(self._bounds, number)]
+        if self._order == "lt":
+            return self._things[bisect_right(self._bounds, number) :]
+        return self._things[bisect_left(self._bounds, number) :]
+
+
+def _number(text: str) -> float:
+    return int(text) if text.lstrip("-").isdigit() else float(text)
+
+
+_ORDERS: Mapping[str, Order] = {"lt": "lt", "lte": "lte", "gt": "gt", "gte": "gte"}
 
 
 def _affixes(filed: Mapping[str, T], candidates: Callable[[str], list[str]]) -> Look[T]:
-    return lambda text: [filed[part] for part in candidates(text) if part in filed]
+    known = filed.keys()
+
+    def look(text: str) -> Sequence[T]:
+        parts = candidates(text)
+        return () if known.isdisjoint(parts) else [filed[part] for part in parts if part in filed]
+
+    return look
 
 
 def _chosen(things: Sequence[T], which: Callable[[str], Sequence[int]]) -> Look[T]:
-    return lambda text: [things[number] for number in which(text)]
+    def look(text: str) -> Sequence[T]:
+        numbers = which(text)
+        return [things[number] for number in numbers] if numbers else ()
+
+    return look

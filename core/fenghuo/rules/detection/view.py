@@ -12,6 +12,7 @@ _MAX_DEPTH = 32
 """Deeper lists and objects are not looked into."""
 _MISSING: Any = object()
 _SCALARS = frozenset({str, int, float, bool})
+_LISTS = (list, tuple)
 
 
 class View:
@@ -86,25 +87,38 @@ def _path(field: str) -> tuple[tuple[str, ...], _Step]:
 
 def _gathered(node: Any, step: _Step) -> Any | None:
     """The value at a place, sought in every spelling."""
-    if isinstance(node, dict) or isinstance(node, Mapping):  # noqa: SIM101 — the first is quicker by far
-        for key, after in step.keys:
-            value: Any = cast("Mapping[str, Any]", node).get(key)
+    if isinstance(node, _LISTS):
+        return _gathered_from(cast("Sequence[Any]", node), step)
+    if not isinstance(node, dict) and not isinstance(node, Mapping):
+        return None
+    for key, after in step.keys:
+        value: Any = cast("Mapping[str, Any]", node).get(key)
+        if value is not None:
+            value = _plain(value) if after is None else _gathered(value, after)
             if value is not None:
-                value = _plain(value) if after is None else _gathered(value, after)
-                if value is not None:
-                    return value
-    elif isinstance(node, list | tuple):
-        found: list[Any] = []
-        for item in _items(node, 0):
-            value = _gathered(item, step)
-            if value is not None:
-                found += cast("list[Any]", value) if value.__class__ is list else [value]
-        return _one_or_list(found)
+                return value
     return None
 
 
+def _gathered_from(nodes: Sequence[Any], step: _Step) -> Any | None:
+    if len(step.keys) == 1:
+        # The last name, of plain objects: how `dns.answers` and their like are written.
+        name = step.keys[0][0]
+        found: list[Any] = [item.get(name) for item in nodes if item.__class__ is dict]
+        if len(found) == len(nodes) and _SCALARS.issuperset(map(type, found)):
+            return _one_or_list(found)
+    found = []
+    for item in _items(nodes, 0):
+        value = _gathered(item, step)
+        if value is not None:
+            found += cast("list[Any]", value) if value.__class__ is list else [value]
+    return _one_or_list(found)
+
+
 def _plain(value: Any) -> Any | None:
-    if isinstance(value, list | tuple):
+    if value.__class__ in _SCALARS:
+        return value
+    if isinstance(value, _LISTS):
         return _one_or_list([item for item in _items(value, 0) if not isinstance(item, Mapping)])
     return None if isinstance(value, Mapping) else value
 
@@ -117,7 +131,7 @@ def _items(values: Any, depth: int) -> list[Any]:
     """What is in a list and in the lists within it, but null."""
     found: list[Any] = []
     for value in cast("Sequence[Any]", values):
-        if isinstance(value, list | tuple):
+        if isinstance(value, _LISTS):
             if depth < _MAX_DEPTH:
                 found += _items(value, depth + 1)
         elif value is not None:
@@ -131,7 +145,7 @@ def _has(node: Any, step: _Step, depth: int) -> bool:
             key in node and (after is None or _has(cast("Mapping[str, Any]", node)[key], after, depth))
             for key, after in step.keys
         )
-    if isinstance(node, list | tuple) and depth < _MAX_DEPTH:
+    if isinstance(node, _LISTS) and depth < _MAX_DEPTH:
         return any(_has(item, step, depth + 1) for item in cast("Sequence[Any]", node))
     return False
 
@@ -142,7 +156,7 @@ def _collect(node: Any, into: list[Any], depth: int) -> None:
     if isinstance(node, Mapping):
         for value in cast("Mapping[str, Any]", node).values():
             _collect(value, into, depth + 1)
-    elif isinstance(node, list | tuple):
+    elif isinstance(node, _LISTS):
         for value in cast("Sequence[Any]", node):
             _collect(value, into, depth + 1)
     elif node is not None:
