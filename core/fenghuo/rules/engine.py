@@ -169,7 +169,8 @@ class Engine:
             self._watch(watch, frame, table)
         for listening in lane.listening:
             frame.watch(listening.data)
-            self._observing.table(listening, frame.value, table, lane.agent)
+            of = listening.of(frame) if listening.of is not None else None
+            self._observing.table(listening, frame.value, of, table, lane.agent)
         lane.take(table)
         for watch in lane.watches:
             if watch.state.rule.body.silence is not None and watch.track.silence_due is None:
@@ -386,7 +387,7 @@ class Engine:
         by_id = {state.rule.id: state for state in self.states}
         for entry, group in zip(saved.groups, groups, strict=True):
             self._restore_group(entry, group, by_id.get(entry.rule), (now, max(0, now - saved.time)))
-        self._observing.load(saved.cells)
+        self._observing.load(saved.cells, (now, max(0, now - saved.time)))
         self._requeue_silences()
 
     def _restore_group(

@@ -175,12 +175,16 @@ class Groups:
                 return True
         return False
 
-    def pass_time(self, track: Track, group: Group, time: int) -> None:
-        """Do what was to happen to a group before `time` without a reading."""
+    def pass_time(self, track: Track, group: Group, time: int, settle: int | None = None) -> None:
+        """Do what was to happen to a group up to `time` without a reading.
+
+        `settle`: how long to wait for a reading that may still come; the rule's own time if not said.
+        """
         holds = track.state.rule.holds
+        settle = holds.settle if settle is None else settle
         while not group.dead:
             moment = deadline(group, holds)
-            if moment is None or moment + holds.settle > time:
+            if moment is None or moment + settle > time:
                 return
             what = lapse(group, holds, moment)
             if what is Lapse.FIRE and not self._fire_by_timer(track, group, moment):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from fenghuo.rules.expression import Node, fields_of
 
@@ -25,17 +25,20 @@ class Seen:
 
     `time`    when it happened, Unix milliseconds
     `id`      the event's id; empty for a reading
-    `number`  what `data` says; None for an event
+    `number`  what `data` says; None for an event. `of`: what the rule's `of` says
     `get`     an ECS field by its dotted name, or a label or field of the reading; None where absent, a list where it has several values
     """
 
-    __slots__ = ("get", "id", "number", "time")
+    __slots__ = ("get", "id", "number", "of", "time")
 
-    def __init__(self, time: int, id_: str, number: float | None, get: Callable[[str], Any]) -> None:
+    def __init__(
+        self, time: int, id_: str, number: float | None, get: Callable[[str], Any], of: float | None = None
+    ) -> None:
         self.time = time
         self.id = id_
         self.number = number
         self.get = get
+        self.of = of
 
 
 @dataclass(slots=True)
@@ -47,6 +50,7 @@ class Measure:
     `values`  more for conditions, templates and evidence
     `events`  the ids of the events that made it, oldest first, at most MAX_EVENTS
     `since`   the first moment of what was seen, Unix milliseconds
+    `more`    labels beside those of the group, sorted: each set of them is an alert of its own, which `lasts`
     """
 
     value: float | None = None
@@ -54,6 +58,7 @@ class Measure:
     values: Mapping[str, float | str] = field(default_factory=dict[str, "float | str"])
     events: Sequence[str] = ()
     since: int | None = None
+    more: tuple[tuple[str, str], ...] = ()
 
 
 class Cell(Protocol):
@@ -82,6 +87,15 @@ class Cell(Protocol):
         ...
 
 
+@runtime_checkable
+class Resuming(Protocol):
+    """A cell that wants to know that nobody listened for a while, for silence then means nothing."""
+
+    def resume(self, now: int) -> None:
+        """The engine was started again at `now`, after a pause."""
+        ...
+
+
 @dataclass(frozen=True)
 class Selection:
     """Which observations a cell is given.
@@ -103,6 +117,8 @@ class Observer:
     `selections`   in the order in which cells are told their numbers; empty for rules over readings
     `data`         the expression over a reading, for rules over readings
     `condition`, `clear`  over the measure's `value` and `values`; None: the kind decides by `Measure.on`
+    `of`           a second expression over a reading, for kinds that compare two sums: `Seen.of`
+    `counts_given_up`  its cells have an attribute `given_up`: what they gave up for want of room since it was last read
     `tells_each`   an observation that is on again is told again, although the group fires already (`match`)
     """
 
@@ -111,7 +127,9 @@ class Observer:
     condition: Node | None = None
     clear: Node | None = None
     tells_each: bool = False
+    of: Node | None = None
 
+    counts_given_up = False
     silence = None
     latches = False
     remembers: tuple[str, ...] = ()
@@ -119,12 +137,12 @@ class Observer:
     @property
     def needs(self) -> tuple[str, ...]:
         """The fields that a reading must have."""
-        return fields_of(self.data) if self.data is not None else ()
+        return tuple(dict.fromkeys(name for node in self.expressions for name in fields_of(node)))
 
     @property
     def expressions(self) -> tuple[Node, ...]:
         """Its expressions over readings."""
-        return () if self.data is None else (self.data,)
+        return tuple(node for node in (self.data, self.of) if node is not None)
 
     def start(self) -> Cell:
         """A cell for a new group."""

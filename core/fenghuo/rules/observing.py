@@ -14,7 +14,7 @@ from fenghuo.rules import lifecycle
 from fenghuo.rules.detection import EventIndex, View
 from fenghuo.rules.groups import Groups
 from fenghuo.rules.lifecycle import Group, Key, hear
-from fenghuo.rules.observe import MAX_EVENTS, Measure, Observer, Seen
+from fenghuo.rules.observe import MAX_EVENTS, Measure, Observer, Resuming, Seen
 from fenghuo.rules.plan import Listening, Place, RuleState, Source, SourceKey, Track, labels_of, labels_of_agent
 from fenghuo.rules.scalar import Scalar, compile_scalar
 from fenghuo.rules.snapshot import SavedCell
@@ -42,6 +42,26 @@ class Watcher:
         self.group_by = tuple((name, name.replace(".", "_").replace("@", "_").replace("-", "_")) for name in group_by)
         self.settle = state.rule.holds.settle + state.rule.lateness
         self.sees_all_agents = state.rule.section.runs == "collector"
+
+        self.counts_given_up = observer.counts_given_up
+
+    def owner(self, agent: str) -> str:
+        """Whose cells an agent's observations go to: its own, or those of all agents."""
+        return "" if self.sees_all_agents else agent
+
+    def count_given_up(self, cell: Any) -> None:
+        """Take over what a cell gave up for want of room."""
+        if cell.given_up:
+            self.state.given_up += cell.given_up
+            cell.given_up = 0
+
+    def has_key(self, key: Key) -> bool:
+        """Whether a group could have this key: not if the rule grouped by something else when it was saved."""
+        group_by = self.state.rule.section.group_by
+        if group_by is None:
+            return not key or self.observer.data is not None
+        names = {name for name, _ in key}
+        return names in ({name for name, _ in self.group_by}, {label for _, label in self.group_by})
 
     def level(self, values: Mapping[str, Any]) -> Level:
         """The highest level whose condition is true; the lowest one where none is."""
@@ -77,7 +97,7 @@ class Observing:
                 self._on_alerts.setdefault(name, []).append((watcher, number))
         groups.observed = frozenset(self._on_alerts)
         self._tracks: dict[tuple[int, str], Track] = {}
-        self._held: list[tuple[int, int, int, Watcher, str, int, Seen]] = []
+        self._held: list[tuple[int, int, str, int, Watcher, str, int, Seen]] = []
         self._number = itertools.count()
         self.held_dropped = 0
 
@@ -98,21 +118,42 @@ class Observing:
         self._see_alert(alert, agent)
         self._feed_back(agent)
 
-    def table(self, listening: Listening, values: Sequence[Any], table: Table, agent: str) -> None:
-        """Observe the rows of a table."""
+    def table(
+        self, listening: Listening, values: Sequence[Any], of: Sequence[Any] | None, table: Table, agent: str
+    ) -> None:
+        """Observe the rows of a table, which was held back already where its rule says so.
+
+        `of`: what the rule's second expression says. A group with several rows is judged after the last of them.
+        """
         watcher = self._watchers[listening.state.number]
+        owner = watcher.owner(agent)
+        told: dict[Key, tuple[Place, Measure, Seen]] = {}
         for row, key in zip(listening.rows, listening.keys, strict=True):
-            value = values[row]
-            if value is not None:
-                seen = Seen(table.time, "", value, _row_getter(table, row))
-                self._take(watcher, 0, seen, agent, key)
+            value, other = values[row], None if of is None else of[row]
+            if value is None or (other is None and of is not None):
+                continue
+            seen = Seen(table.time, "", value, _row_getter(table, row), other)
+            place = self._reach(watcher, owner, key, table.time)
+            if place is None:
+                continue
+            measure = place.cell.see(seen, 0)
+            if measure is not None:
+                told[key] = (place, measure, seen)
+            self._wait(watcher, place)
+        for place, measure, seen in told.values():
+            self._judge(watcher, place, measure, max(seen.time, place.heard), seen)
         self._feed_back(agent)
 
     def end(self, listening: Listening, time: int, agent: str) -> None:
-        """The series of a layout end: their cells are forgotten, what fires for them is resolved."""
+        """The series of a layout end: their cells are forgotten, what fires for them is resolved.
+
+        Groups of several series stay: what these have said leaves their windows by and by.
+        """
         watcher = self._watchers[listening.state.number]
+        if watcher.state.rule.section.group_by is not None:
+            return
         for key in set(listening.keys):
-            place = watcher.state.cells.get((agent, key))
+            place = watcher.state.cells.get((watcher.owner(agent), key))
             if place is not None:
                 self._drop(watcher, place, time, "ended")
 
@@ -131,36 +172,43 @@ class Observing:
         for watcher, number in self._on_alerts.get(alert.rule_name, ()):
             self._take(watcher, number, Seen(alert.time, "", None, _alert_getter(alert, agent)), agent)
 
-    def _take(self, watcher: Watcher, number: int, seen: Seen, agent: str, key: Key | None = None) -> None:
-        if watcher.sees_all_agents:
-            agent = ""
+    def _take(self, watcher: Watcher, number: int, seen: Seen, agent: str) -> None:
         if watcher.state.rule.lateness:
-            self._hold(watcher, number, seen, agent)
+            self._hold(watcher, number, seen, watcher.owner(agent))
         else:
-            self._see(watcher, number, seen, agent, key)
+            self._see(watcher, number, seen, watcher.owner(agent))
 
     def _hold(self, watcher: Watcher, number: int, seen: Seen, agent: str) -> None:
         if len(self._held) >= MAX_HELD:
             self.held_dropped += 1
             return
         due = seen.time + watcher.state.rule.lateness
-        heapq.heappush(self._held, (due, seen.time, next(self._number), watcher, agent, number, seen))
+        heapq.heappush(self._held, (due, seen.time, seen.id, next(self._number), watcher, agent, number, seen))
 
-    def _see(self, watcher: Watcher, number: int, seen: Seen, agent: str, key: Key | None = None) -> None:
-        state = watcher.state
+    def _see(self, watcher: Watcher, number: int, seen: Seen, agent: str) -> None:
+        key = self._key(watcher, number, seen)
         if key is None:
-            key = self._key(watcher, number, seen)
-            if key is None:
-                state.ungrouped += 1
-                return
-        if self._shard is not None and shard_of(state.rule.id, key, self._shard[1]) != self._shard[0]:
+            watcher.state.ungrouped += 1
             return
-        state.evaluations += 1
-        place = self._place(watcher, agent, key, seen.time)
+        place = self._reach(watcher, agent, key, seen.time)
+        if place is None:
+            return
         measure = place.cell.see(seen, number)
         if measure is not None:
             self._judge(watcher, place, measure, max(seen.time, place.heard), seen)
         self._wait(watcher, place)
+
+    def _reach(self, watcher: Watcher, agent: str, key: Key, time: int) -> Place | None:
+        """The place of a group, brought forward to `time`; None where another shard keeps it."""
+        state = watcher.state
+        if self._shard is not None and shard_of(state.rule.id, key, self._shard[1]) != self._shard[0]:
+            return None
+        state.evaluations += 1
+        place = self._place(watcher, agent, key, time)
+        due = place.cell.due
+        if due is not None and due < time:
+            self._pass(watcher, place, time)
+        return place
 
     def _key(self, watcher: Watcher, number: int, seen: Seen) -> Key | None:
         """The group of an observation; None where it lacks a field of `group_by`."""
@@ -179,12 +227,13 @@ class Observing:
 
     def _place(self, watcher: Watcher, agent: str, key: Key, time: int) -> Place:
         cells = watcher.state.cells
-        place = cells.pop((agent, key), None)
+        place = cells.get((agent, key))
         if place is None:
-            if len(cells) >= watcher.state.rule.section.limits.groups:
+            while len(cells) >= watcher.state.rule.section.limits.groups:
                 self._evict(watcher, time)
-            place = Place(self._track(watcher, agent), key, watcher.observer.start(), time)
-        cells[agent, key] = place
+            place = cells[agent, key] = Place(self._track(watcher, agent), key, watcher.observer.start(), time)
+            return place
+        cells.move_to_end((agent, key))
         place.heard = max(place.heard, time)
         return place
 
@@ -212,6 +261,8 @@ class Observing:
 
     def _wait(self, watcher: Watcher, place: Place) -> None:
         """Set the timer of a cell for when it has something to say, or drop it where it holds nothing."""
+        if watcher.counts_given_up:
+            watcher.count_given_up(place.cell)
         due = place.cell.due
         if due is None:
             if place.cell.is_empty:
@@ -229,13 +280,21 @@ class Observing:
             return
         place.queued = None
         watcher = self._watchers[place.track.state.number]
-        due = place.cell.due
-        if due is not None and due + watcher.settle <= now:
-            measure = place.cell.lapse(due)
-            if measure is not None:
-                self._judge(watcher, place, measure, due, None)
+        self._pass(watcher, place, now - watcher.settle + 1)
         self._wait(watcher, place)
         self._feed_back(place.track.source.agent)
+
+    def _pass(self, watcher: Watcher, place: Place, time: int) -> None:
+        """Let happen in a cell what was due before `time`, each at its own moment."""
+        cell = place.cell
+        due = cell.due
+        while due is not None and due < time and not place.dead:
+            measure = cell.lapse(due)
+            if measure is not None:
+                self._judge(watcher, place, measure, due, None)
+            before, due = due, cell.due
+            if due is not None and due <= before:
+                return
 
     # Measures
 
@@ -247,19 +306,18 @@ class Observing:
         if on is None:
             return
         track, state = place.track, watcher.state
-        group = track.groups.get(place.key)
-        if group is None:
+        key = place.key + measure.more
+        group = track.groups.get(key)
+        if group is not None:
+            time = max(time, group.heard)
+            # What it was between two measures is known: there is no reading on its way to wait for.
+            self._groups.pass_time(track, group, time - 1, settle=0)
+        if group is None or group.dead:
             if not on:
                 return
-            labels = dict(place.key)
-            group = self._groups.make(track, place.key, labels, labels, time)
-        time = max(time, group.heard)
+            labels = dict(key)
+            group = self._groups.make(track, key, labels, labels, time)
         was_firing = group.firing
-        self._groups.pass_time(track, group, time)
-        if group.dead:
-            # It ended before; this is another one.
-            group = self._groups.make(track, place.key, dict(place.key), dict(place.key), time)
-            was_firing = False
         level = group.level
         if on:
             state.matches += 1
@@ -268,7 +326,7 @@ class Observing:
             if state.rule.holds.lasts is not None:
                 group.latched = time
         group.value = measure.value
-        is_clear = not on and (watcher.clear is None or watcher.clear(values) is True)
+        is_clear = not on and (measure.on is False or watcher.clear is None or watcher.clear(values) is True)
         was_held, group.held = group.held, False
         holds = state.rule.holds
         step = hear(group, holds, time, on=on, clear=is_clear, level=level)
@@ -301,7 +359,7 @@ class Observing:
 
     def release(self) -> None:
         """Judge the observation that was held back for longest."""
-        _, _, _, watcher, agent, number, seen = heapq.heappop(self._held)
+        _, _, _, _, watcher, agent, number, seen = heapq.heappop(self._held)
         self._see(watcher, number, seen, agent)
         self._feed_back(agent)
 
@@ -315,8 +373,12 @@ class Observing:
             for (agent, key), place in watcher.state.cells.items()
         ]
 
-    def load(self, saved: Iterable[SavedCell]) -> None:
-        """Cells from a snapshot; those whose rule is no more, or is another now, are passed over."""
+    def load(self, saved: Iterable[SavedCell], times: tuple[int, int]) -> None:
+        """Cells from a snapshot; those whose rule is no more, or is another now, are passed over.
+
+        `times`: now, and for how many milliseconds nobody listened.
+        """
+        now, away = times
         by_id = {watcher.state.rule.id: watcher for watcher in self._watchers.values()}
         for entry in saved:
             watcher = by_id.get(entry.rule)
@@ -330,7 +392,15 @@ class Observing:
                 )
                 continue
             key = tuple(entry.key)
+            if not watcher.has_key(key) or (
+                self._shard is not None and shard_of(entry.rule, key, self._shard[1]) != self._shard[0]
+            ):
+                continue
+            if away and isinstance(cell, Resuming):
+                cell.resume(now)
             place = Place(self._track(watcher, entry.agent), key, cell, entry.heard)
+            while len(watcher.state.cells) >= watcher.state.rule.section.limits.groups:
+                self._evict(watcher, now)
             watcher.state.cells[entry.agent, key] = place
             self._wait(watcher, place)
 

@@ -6,7 +6,7 @@ source (agent, measurement, shared labels), so that it outlives the layout.
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -45,7 +45,8 @@ class RuleState:
 
     `evaluations` tables judged or observations made · `matches` rows or measures whose condition was true · `alerts`
     steps told · `groups` entities that are pending, firing or damped · `evictions` entities and cells given up for want
-    of room · `late` tables that came too late · `ungrouped` events that lack a field of `group_by`
+    of room · `given_up` observations and values that cells gave up for want of room · `late` tables that came too late ·
+    `ungrouped` events that lack a field of `group_by`
     """
 
     def __init__(self, rule: Rule, number: int) -> None:
@@ -61,9 +62,10 @@ class RuleState:
         self.suppressors: list[tuple[tuple[str, ...], RuleState]] = []
         self.busy: dict[tuple[str, ...], Counter[tuple[str, ...]]] = {}
         """For rules that this one holds back: by their labels, how many of its groups are pending or fire."""
-        self.cells: dict[tuple[str, Key], Place] = {}
+        self.cells: OrderedDict[tuple[str, Key], Place] = OrderedDict()
         """Of rules that observe: agent and group → its cell, the one not heard of for longest first."""
         self.ungrouped = 0
+        self.given_up = 0
         expressions = (*rule.body.expressions, *(node for _, node in rule.levels if node is not None))
         self.rated = tuple(dict.fromkeys(name for node in expressions for name in rated_fields(node)))
         direct = (*rule.body.needs, *(name for node in expressions for name in fields_of(node)))
@@ -198,6 +200,7 @@ class Listening:
     data: Evaluate
     rows: list[int]
     keys: list[Key]
+    of: Evaluate | None = None
 
 
 @dataclass(slots=True, eq=False)
@@ -286,7 +289,9 @@ def _listening(state: RuleState, observer: Observer, layout: Layout, rows: list[
     for row in rows:
         labels = labels_of(layout, row)
         keys.append(label_key(labels, sorted(labels) if group_by is None else group_by))
-    return Listening(state, compile_node(observer.data, positions_of(tuple(layout.fields))), rows, keys)
+    positions = positions_of(tuple(layout.fields))
+    of = None if observer.of is None else compile_node(observer.of, positions)
+    return Listening(state, compile_node(observer.data, positions), rows, keys, of)
 
 
 def _watch(state: RuleState, layout: Layout, source: Source, rows: list[int]) -> Watch:

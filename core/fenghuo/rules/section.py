@@ -91,6 +91,12 @@ class Limits(Section):
     groups: int = Field(
         default=10_000, ge=1, le=1_000_000, description="The most entities that are pending or fire at once."
     )
+    events: int = Field(
+        default=10_000, ge=1, le=1_000_000, description="The most observations that are kept of an entity's window."
+    )
+    values: int = Field(
+        default=10_000, ge=1, le=1_000_000, description="The most different values that are kept of an entity."
+    )
 
 
 class Expected(Section):

@@ -7,8 +7,10 @@ from collections.abc import Mapping
 from fenghuo.rules.kinds.absence import ABSENCE
 from fenghuo.rules.kinds.base import Kind
 from fenghuo.rules.kinds.change import CHANGE
+from fenghuo.rules.kinds.frequency import FREQUENCY
 from fenghuo.rules.kinds.match import MATCH
 from fenghuo.rules.kinds.rate import RATE
+from fenghuo.rules.kinds.sequence import SEQUENCE
 from fenghuo.rules.kinds.threshold import THRESHOLD
 
 KINDS: Mapping[str, Kind] = {
@@ -17,6 +19,8 @@ KINDS: Mapping[str, Kind] = {
     "rate": RATE,
     "change": CHANGE,
     "absence": ABSENCE,
+    "frequency": FREQUENCY,
+    "sequence": SEQUENCE,
 }
 
 __all__ = ["KINDS", "Kind"]

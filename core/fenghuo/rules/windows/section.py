@@ -1,0 +1,102 @@
+"""What kinds with a sliding window share in reading their keys."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from pydantic import Field
+
+from fenghuo.config import Duration
+from fenghuo.rules.expression import ExpressionError, Node, fields_of, parse_condition
+from fenghuo.rules.kinds.base import Reader, milliseconds, parse_clear
+from fenghuo.rules.kinds.observed import Observed, ObservedSection, read_observed
+from fenghuo.rules.section import Expression
+from fenghuo.rules.windows.regions import Regions
+
+Span = Annotated[Duration, Field(gt=0, le=31 * 86_400)]
+
+
+class WindowSection(ObservedSection):
+    """The keys of kinds with a sliding window."""
+
+    condition: Expression = Field(  # pyright: ignore[reportIncompatibleVariableOverride] — what a kind cannot do without
+        description="When it is on, over `value`, e.g. `value >= 5`."
+    )
+    window: Span = Field(description="What counts: from so long before each moment up to it.")
+
+
+@dataclass(frozen=True, slots=True)
+class Windowed:
+    """The keys of `WindowSection`, read. Milliseconds. `levels`: the conditions of the levels."""
+
+    observed: Observed
+    window: int
+    forget: int
+    levels: tuple[Node, ...]
+
+
+def read_windowed(
+    section: WindowSection, reader: Reader, names: tuple[str, ...] = (), variables: tuple[str, ...] = ()
+) -> Windowed | None:
+    """The common keys; None where one is wrong (and noted).
+
+    `names` and `variables` are what conditions may speak of beside `value`; the latter are those of the language.
+    """
+    window = milliseconds(section.window)
+    forget = max(milliseconds(section.forget), window)
+    known = frozenset({"value", *variables})
+    observed = read_observed(section, reader, variables=known, forget=forget)
+    if observed is None or not _knows_names(section, reader, known, {*names}):
+        return None
+    return Windowed(observed, window, forget, level_nodes(section))
+
+
+def level_nodes(section: WindowSection) -> tuple[Node, ...]:
+    """The conditions of the levels; those that are wrong are noted elsewhere."""
+    found: list[Node] = []
+    for text in () if isinstance(section.level, str) else section.level.values():
+        try:
+            found.append(parse_condition(text))
+        except ExpressionError:
+            continue
+    return tuple(found)
+
+
+def _knows_names(section: WindowSection, reader: Reader, variables: frozenset[str], names: set[str]) -> bool:
+    """Whether condition and clear condition speak of nothing but what the kind's measures hold."""
+
+    def check(text: str, node: Node | None) -> Node | None:
+        unknown = [name for name in (fields_of(node) if node is not None else ()) if name not in names]
+        if unknown:
+            known = sorted(names | variables)
+            raise ExpressionError(
+                max(0, text.find(unknown[0])), f"unknown name {unknown[0]!r}", "known: " + ", ".join(known)
+            )
+        return node
+
+    def condition(text: str) -> bool:
+        check(text, parse_condition(text, variables))
+        return True
+
+    def clear(text: str) -> bool:
+        check(text, parse_clear(text, variables).condition)
+        return True
+
+    return reader.read("condition", section.condition, condition) is True and (
+        section.clear is None or reader.read("clear", section.clear, clear) is True
+    )
+
+
+def fits(regions: Regions, section: WindowSection, reader: Reader, limit: str) -> bool:
+    """Whether as much is kept of a group as its condition asks for; noted where not. `limit`: which of `limits`."""
+    most: int = getattr(section.limits, limit)
+
+    def parse(_: str) -> bool:
+        if regions.highest > most:
+            raise ExpressionError(
+                0, f"a count of {regions.highest} is asked for, only {most} are kept", f"raise limits.{limit}"
+            )
+        return True
+
+    return reader.read("condition", section.condition, parse) is True
