@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Protocol
 
 from pydantic import BeforeValidator, Field, StringConstraints
 
@@ -114,7 +114,22 @@ def read_selection(section: EventSection, reader: Reader) -> Selection | None:
     return None if node is None else Selection(node)
 
 
-def selection_of(section: EventSection) -> Detection:
+class Selects(Protocol):
+    """Keys that say which events: those of `EventSection`, or of one step of several."""
+
+    @property
+    def dataset(self) -> list[str]: ...
+    @property
+    def logsource(self) -> LogSource | None: ...
+    @property
+    def detection(self) -> dict[str, Any] | None: ...
+    @property
+    def where(self) -> Mapping[str, Sequence[str]]: ...
+    @property
+    def exceptions(self) -> Sequence[Mapping[str, Sequence[str]]]: ...
+
+
+def selection_of(section: Selects) -> Detection:
     """As `read_selection`; ValueError where a part is wrong."""
     from fenghuo.rules.detection import Every, Not, Some, Test, read_where, simplify  # noqa: PLC0415 — see below
     from fenghuo.rules.detection.checks import Equals  # noqa: PLC0415 — only rules over events need it
