@@ -361,6 +361,7 @@ class Engine:
         return [
             group.alert
             for state in self.states
+            if not state.rule.silent
             for track in state.tracks.values()
             for group in track.groups.values()
             if group.firing and group.alert is not None

@@ -138,8 +138,9 @@ class Groups:
     def _say(self, alert: Alert, state: RuleState) -> None:
         if alert.rule_name in self.observed:
             self._news.append(alert)
-        state.alerts += 1
-        self.told.append(alert)
+        if not state.rule.silent:
+            state.alerts += 1
+            self.told.append(alert)
 
     def settle(self, track: Track, group: Group) -> None:
         """After a change: drop what is quiet, queue the next timer, keep the count for suppressed rules."""

@@ -102,12 +102,12 @@ class Selection:
 
     `when`    the detection that an event must meet; None for readings and alerts
     `rules`   names of rules whose alerts are observed
-    `fields`  where a name of `group_by` is another field in these events (Sigma's aliases)
+    `fields`  where a name of `group_by` is another field in these events (Sigma's aliases), or the first of several
     """
 
     when: Detection | None = None
     rules: tuple[str, ...] = ()
-    fields: Mapping[str, str] = field(default_factory=dict[str, str])
+    fields: Mapping[str, str | tuple[str, ...]] = field(default_factory=dict[str, "str | tuple[str, ...]"])
 
 
 @dataclass(frozen=True)

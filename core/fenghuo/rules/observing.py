@@ -217,7 +217,7 @@ class Observing:
         renamed = watcher.observer.selections[number].fields
         found: list[tuple[str, str]] = []
         for name, label in watcher.group_by:
-            value = seen.get(renamed.get(name, name))
+            value = _first_of(seen, renamed.get(name, name))
             if value is None or value == "":
                 return None
             found.append((label, value if isinstance(value, str) else _text(value)))
@@ -411,6 +411,13 @@ def shard_of(rule_id: str, key: Key, count: int) -> int:
 
     text = "\0".join((rule_id, *(part for pair in key for part in pair)))
     return crc32(text.encode(errors="surrogatepass")) % count
+
+
+def _first_of(seen: Seen, fields: str | tuple[str, ...]) -> Any:
+    """The value of the first of these fields that the observation has."""
+    if isinstance(fields, str):
+        return seen.get(fields)
+    return next((value for field in fields if (value := seen.get(field)) is not None), None)
 
 
 def _text(value: Any) -> str:

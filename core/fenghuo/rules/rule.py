@@ -85,6 +85,8 @@ class Rule:
     lateness: int = 0
     wanted: tuple[str, ...] = ()
     """Fields of events that messages and parties name."""
+    silent: bool = False
+    """Other rules look at its alerts, nobody else does (a Sigma rule that only correlations use)."""
 
     @property
     def observer(self) -> Observer | None:
