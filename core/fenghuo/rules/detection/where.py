@@ -61,12 +61,15 @@ class ListsLike(Protocol):
     def get(self, name: str) -> ListLike | None: ...
 
 
-def read_where(mapping: Mapping[str, Any], *, lists: ListsLike | None = None) -> Node:
-    """A `where` as a condition: all keys hold; of a key's values one (all with `|all`). WhereError where it is wrong."""
+def read_where(mapping: Mapping[str, Any], *, lists: ListsLike | None = None, cased: bool = False) -> Node:
+    """A `where` as a condition: all keys hold; of a key's values one (all with `|all`). WhereError where it is wrong.
+
+    `cased`: texts are compared case-sensitively, as if each key had that modifier.
+    """
     nodes: list[Node] = []
     for key, value in mapping.items():
         try:
-            nodes.append(_read_key(str(key), value, lists))
+            nodes.append(_read_key(str(key), value, lists, cased=cased))
         except WhereError:
             raise
         except ValueError as error:
@@ -117,6 +120,7 @@ class _Key:
     key: str
     field: str
     modifiers: list[str]
+    cased: bool
 
     def one_of(self, allowed: Sequence[str]) -> str:
         """The modifier of these that the key has; empty for none; WhereError for two."""
@@ -132,14 +136,14 @@ class _Key:
                 raise WhereError(self.key, f"'{name}' does not go with '{used}'")
 
 
-def _read_key(key: str, value: Any, lists: ListsLike | None) -> Node:
+def _read_key(key: str, value: Any, lists: ListsLike | None, *, cased: bool) -> Node:
     field, *modifiers = (part.strip() for part in key.split("|"))
     if not field:
         raise WhereError(key, "a field's name is missing before '|'")
     for name in modifiers:
         if name not in MODIFIERS:
             raise WhereError(key, f"unknown modifier {name[:60]!r}", allow(name, MODIFIERS))
-    parsed = _Key(key, field, modifiers)
+    parsed = _Key(key, field, modifiers, cased or "cased" in modifiers)
     values = list(cast("list[Any]", value)) if isinstance(value, list | tuple) else [value]
     if not values:
         raise WhereError(key, "an empty list: nothing could match")
@@ -176,7 +180,7 @@ def _texts(key: _Key, values: list[Any]) -> Node:
     nodes: list[Node] = [Test(key.field, Null())] if len(texts) < len(values) else []
     patterns = [_pattern(value) for value in texts]
     if patterns:
-        nodes.append(text_tests(key.field, patterns, cast("How", how), cased="cased" in key.modifiers))
+        nodes.append(text_tests(key.field, patterns, cast("How", how), cased=key.cased))
     return some(nodes)
 
 
@@ -224,9 +228,9 @@ def _tried(check: Regex | Cidr) -> Check:
 
 def _exists(key: _Key, values: list[Any], _: ListsLike | None) -> Node:
     key.only_with("exists", ())
-    if len(values) != 1 or not isinstance(values[0], bool):
+    if len(values) != 1 or text_of(values[0]) not in ("true", "false"):
         raise WhereError(key.key, "'exists' needs true or false")
-    return Test(key.field, Exists(values[0]))
+    return Test(key.field, Exists(text_of(values[0]) == "true"))
 
 
 def _fieldref(key: _Key, values: list[Any], _: ListsLike | None) -> Node:
@@ -234,7 +238,7 @@ def _fieldref(key: _Key, values: list[Any], _: ListsLike | None) -> Node:
     if not all(isinstance(value, str) and value for value in values):
         raise WhereError(key.key, "'fieldref' needs the name of another field")
     how = cast("How", key.one_of(_HOW) or "equals")
-    return some(Test(key.field, FieldRef(value, how, "cased" in key.modifiers)) for value in values)
+    return some(Test(key.field, FieldRef(value, how, key.cased)) for value in values)
 
 
 def _listed(key: _Key, values: list[Any], lists: ListsLike | None) -> Node:
