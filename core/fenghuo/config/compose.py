@@ -7,6 +7,7 @@ to read differently, finds the words for what is wrong, and does all where libya
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from itertools import chain
 from typing import Any
 
@@ -22,8 +23,8 @@ from fenghuo.errors import Located, Place, Problem
 
 try:
     from yaml._yaml import CParser
-except ImportError:  # PyYAML was built without libyaml
-    CParser = None
+except ImportError:
+    CParser = None  # PyYAML was built without libyaml
 
 MAX_DEPTH = 40
 MAX_NODES = 100_000
@@ -34,16 +35,11 @@ TEXT = "tag:yaml.org,2002:str"
 LIST = "tag:yaml.org,2002:seq"
 MAPPING = "tag:yaml.org,2002:map"
 
-_UNLIKE = re.compile(
-    "[\t\r\x85\u2028\u2029\ufeff]"
-    r"|^%"  # directives
-    r"|(?:^|[\s,\[{:-])\?(?:\s|\Z)"  # keys with an indicator, where their value is missing
-    r"|[>|][-+0-9]*#"  # a comment that touches a block scalar's header
-    r"|:\s*[],}]"  # a key without a value in a flow collection: its column
-    r"|(?:^|[\s,\[{:])!(?!= )",  # tags
-    re.MULTILINE,
-)
-"""What libyaml and PyYAML's own parser are known to read differently, generously; found by comparing them on damaged files."""
+_ODD_SPACES = re.compile("[\t\r\x85\u2028\u2029\ufeff]")
+_NO_VALUE = re.compile(r":\s*[],}]")
+_TOUCHED_HEADER = re.compile(r"[>|][-+0-9]*#")
+_KEY_INDICATOR = re.compile(r"(?:^|[\s,\[{:-])\?(?:\s|\Z)")
+_TAG = re.compile(r"(?:^|[\s,\[{:])!(?!= )")
 _QUOTED = re.compile(r"""'([^']*)'|"([^"]*)\"""")
 
 
@@ -85,6 +81,10 @@ class _Loader(_Bounded, Reader, Scanner, Parser, Composer, BaseResolver):
         BaseResolver.__init__(self)
 
 
+_FastLoader: Any = None if CParser is None else type("_FastLoader", (_Bounded, CParser), {})
+"""libyaml, up to nodes."""
+
+
 def compose(text: str, file: str) -> yaml.Node | None:
     """The root node of the one document in `text`; None where there is nothing. `Located` says what is wrong with it."""
     return compose_fast(text) or compose_slowly(text, file)
@@ -92,17 +92,35 @@ def compose(text: str, file: str) -> yaml.Node | None:
 
 def compose_fast(text: str) -> yaml.Node | None:
     """The nodes by libyaml; None where it is missing, finds something wrong or may read the text in a way of its own."""
-    if CParser is None or _UNLIKE.search(text):
+    if _FastLoader is None or not is_read_alike(text):
         return None
-
-    class Loader(_Bounded, CParser):
-        pass
-
     try:
-        root = Loader(text).get_single_node()
+        root = _FastLoader(text).get_single_node()
     except (yaml.YAMLError, ValueError, OverflowError, IndexError):
         return None
     return None if "?" in text and root is not None and _asks_within_flow(root) else root
+
+
+def fast_events(text: str) -> Callable[[], Any] | None:
+    """What gives libyaml's events of a text, one a call; None where it is missing or may read the text in a way of its own."""
+    return _FastLoader(text).get_event if _FastLoader is not None and is_read_alike(text) else None
+
+
+def is_read_alike(text: str) -> bool:
+    """Whether libyaml and PyYAML's own parser read a text alike, but for question marks in unquoted flow scalars.
+
+    Not, generously, with what was found by comparing them on damaged files: blanks that are none, directives, keys without
+    a value in a flow collection (its column), comments that touch a block scalar's header, keys with an indicator, tags.
+    """
+    return not (
+        _ODD_SPACES.search(text)
+        or text.startswith("%")
+        or "\n%" in text
+        or _NO_VALUE.search(text)
+        or ("#" in text and _TOUCHED_HEADER.search(text))
+        or ("?" in text and _KEY_INDICATOR.search(text))
+        or ("!" in text and _TAG.search(text))
+    )
 
 
 def _asks_within_flow(root: yaml.Node) -> bool:

@@ -13,22 +13,23 @@ from typing import Any
 
 import yaml
 
-from fenghuo.config.compose import LIST, MAPPING, MAX_DEPTH, MAX_NODES, PLAIN, TEXT, TooDeep, compose, position
+from fenghuo.config.compose import MAX_DEPTH, MAX_NODES, PLAIN, TEXT, TooDeep, compose, position
 from fenghuo.config.environment import Reference, references, substitute
 from fenghuo.config.words import printable, suggest
 from fenghuo.errors import Located, Place, Problem
 
 MAX_BYTES = 1 << 20
 
-_NULL = re.compile(r"~|null|Null|NULL|")
-_BOOL = re.compile(r"true|True|TRUE|false|False|FALSE")
-_INT = re.compile(r"[-+]?[0-9]{1,18}")
-_HEX = re.compile(r"0x[0-9a-fA-F]{1,16}|0o[0-7]{1,21}")
-_FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]{1,3})?")
+_SCALAR = re.compile(
+    r"(?P<null>~|null|Null|NULL|)"
+    r"|(?P<truth>true|True|TRUE|false|False|FALSE)"
+    r"|(?P<whole>[-+]?[0-9]{1,18})"
+    r"|(?P<based>0x[0-9a-fA-F]{1,16}|0o[0-7]{1,21})"
+    r"|(?P<real>[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]{1,3})?)"
+)
 _TAGS = frozenset(f"tag:yaml.org,2002:{name}" for name in ("str", "int", "float", "bool", "null", "seq", "map"))
-_FORBIDDEN = re.compile(r"[\x00\ud800-\udfff]")
-_NO_TEXT = frozenset("~nNtTfF+-.0123456789")
-"""How a plain scalar begins that is no text; an empty one is none either."""
+FORBIDDEN = re.compile(r"[\x00\ud800-\udfff]")
+"""Characters that no text may hold."""
 
 
 @dataclass(slots=True, eq=False)
@@ -68,48 +69,25 @@ class Tree:
             yield from child.walk()
 
 
-class Document:
-    """A YAML file's content, taken apart. Raises `Located` where nothing can be made of it."""
-
-    def __init__(self, content: bytes, file: str) -> None:
-        self._file = file
-        self._text = _decode(content, file)
-        self._root = compose(self._text, file)
-
-    @property
-    def is_empty(self) -> bool:
-        return self._root is None
-
-    @property
-    def start(self) -> tuple[int, int]:
-        """Line and column of its first value."""
-        return (1, 1) if self._root is None else _start(self._root)
-
-    def plain(self) -> Any:
-        """The same data as that of `tree(None)`, five times as fast, without places; raises `Unusual`, where one must look."""
-        return {} if self._root is None else _Plain().value(self._root, 0)
-
-    def tree(self, env: Mapping[str, str] | None) -> tuple[Tree, list[Problem], set[Tree]]:
-        """The tree, what is wrong with it, and the values that are already known to be wrong.
-
-        `env` gives `${NAME}` its value; None leaves `${NAME}` as it is. Raises `Located` where aliases grow past bounds.
-        """
-        if self._root is None:
-            return Tree(1, 1, children={}), [], set()
-        builder = _Builder(self._file, self._text, env)
-        try:
-            tree = builder.build(self._root, 0)
-        except TooDeep as error:
-            raise Located([Problem(Place(self._file, *position(self._text, builder.index)), str(error))]) from None
-        return tree, builder.problems, builder.wrong
-
-
 def read(content: bytes, file: str, env: Mapping[str, str] | None) -> tuple[Tree, list[Problem], set[Tree]]:
-    """As `Document.tree`, of a file's content."""
-    return Document(content, file).tree(env)
+    """The tree of a file's content, what is wrong with it, and the values that are already known to be wrong.
+
+    `env` gives `${NAME}` its value; None leaves `${NAME}` as it is. Raises `Located` where nothing can be made of it.
+    """
+    text = decode(content, file)
+    node = compose(text, file)
+    if node is None:
+        return Tree(1, 1, children={}), [], set()
+    builder = _Builder(file, text, env)
+    try:
+        tree = builder.build(node, 0)
+    except TooDeep as error:
+        raise Located([Problem(Place(file, *position(text, builder.index)), str(error))]) from None
+    return tree, builder.problems, builder.wrong
 
 
-def _decode(content: bytes, file: str) -> str:
+def decode(content: bytes, file: str) -> str:
+    """The text of a file's content; raises `Located` where it is too large or none."""
     if len(content) > MAX_BYTES:
         raise Located([Problem(Place(file), f"the file is larger than {MAX_BYTES >> 20} MiB")])
     try:
@@ -122,55 +100,6 @@ def _decode(content: bytes, file: str) -> str:
 def _start(node: yaml.Node) -> tuple[int, int]:
     mark = node.start_mark
     return mark.line + 1, mark.column + 1
-
-
-class Unusual(Exception):  # noqa: N818 — nothing is wrong as yet
-    """Something that only a tree can tell well: a mistake, a merge, a tag."""
-
-
-class _Plain:
-    """Nodes → plain data. Aliases are written out, so the number of values is bounded here."""
-
-    def __init__(self) -> None:
-        self._count = 0
-
-    def value(self, node: yaml.Node, depth: int) -> Any:
-        self._count += 1
-        if depth > MAX_DEPTH or self._count > MAX_NODES:
-            raise Unusual
-        if isinstance(node, yaml.ScalarNode):
-            return _scalar(node)
-        depth += 1
-        if isinstance(node, yaml.SequenceNode) and node.tag == LIST:
-            return [self.value(item, depth) for item in node.value]
-        if isinstance(node, yaml.MappingNode) and node.tag == MAPPING:
-            found = {_key(key): self.value(value, depth) for key, value in node.value}
-            if len(found) == len(node.value):
-                return found
-        raise Unusual
-
-
-def _key(node: yaml.Node) -> str:
-    if not isinstance(node, yaml.ScalarNode) or node.value == "<<":
-        raise Unusual
-    _check_text(node.value)
-    return node.value
-
-
-def _scalar(node: yaml.ScalarNode) -> Any:
-    text: str = node.value
-    if node.tag == PLAIN:
-        if not text or text[0] in _NO_TEXT:
-            return _resolve(text)
-    elif node.tag != TEXT:
-        raise Unusual
-    _check_text(text)
-    return text
-
-
-def _check_text(text: str) -> None:
-    if not text.isprintable() and _FORBIDDEN.search(text):
-        raise Unusual
 
 
 class _Builder:
@@ -215,7 +144,7 @@ class _Builder:
         merged: list[yaml.Node] = []
         for key_node, value_node in node.value:
             place = _start(key_node)
-            if not isinstance(key_node, yaml.ScalarNode) or _FORBIDDEN.search(key_node.value):
+            if not isinstance(key_node, yaml.ScalarNode) or FORBIDDEN.search(key_node.value):
                 self._say(tree, "a key must be plain text", place=place)
             elif key_node.value == "<<" and key_node.tag == PLAIN:
                 merged.append(value_node)
@@ -251,13 +180,13 @@ class _Builder:
     def _scalar(self, tree: Tree, node: yaml.ScalarNode) -> None:
         text: str = node.value
         tree.text = text
-        if _FORBIDDEN.search(text):
+        if FORBIDDEN.search(text):
             self._say(tree, "the text holds a character that is none (NUL or half a surrogate pair)")
             tree.value = ""
         elif self._env is not None and "${" in text:
             self._interpolate(tree, node, self._env)
         else:
-            tree.value = text if node.tag == TEXT else _resolve(text)
+            tree.value = text if node.tag == TEXT else resolve(text)
         if tree.value is None:
             tree.text = None
 
@@ -275,7 +204,7 @@ class _Builder:
                 )
         tree.used = {reference.name: env[reference.name] for reference in found if reference.name in env}
         tree.value = tree.text = substitute(node.value, env)
-        if _FORBIDDEN.search(tree.text):
+        if FORBIDDEN.search(tree.text):
             self._say(tree, "the variable's value holds bytes that are no UTF-8 text")
             tree.value = tree.text = ""
 
@@ -284,16 +213,16 @@ class _Builder:
         return position(self._text, start if start >= 0 else node.start_mark.index)
 
 
-def _resolve(text: str) -> Any:
+def resolve(text: str) -> Any:
     """A plain scalar's value by YAML 1.2's core schema (infinities and NaN apart: they stay text)."""
-    if _NULL.fullmatch(text):
-        return None
-    if _BOOL.fullmatch(text):
-        return text[0] in "tT"
-    if _INT.fullmatch(text):
+    match = _SCALAR.fullmatch(text)
+    if match is None:
+        return text
+    kind = match.lastgroup
+    if kind == "whole":
         return int(text)
-    if _HEX.fullmatch(text):
-        return int(text, 0)
-    if _FLOAT.fullmatch(text):
+    if kind == "real":
         return float(text)
-    return text
+    if kind == "truth":
+        return text[0] in "tT"
+    return int(text, 0) if kind == "based" else None

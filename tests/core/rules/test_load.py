@@ -46,7 +46,7 @@ def test_a_good_rule_has_no_problems():
     ("old", "new", "wanted"),
     [
         ("kind: threshold", "kind: thresold", r"rule.yaml:4:7: unknown kind 'thresold' \(did you mean 'threshold'\?"),
-        ("kind: threshold\n", "", r"rule.yaml:1:1: 'kind' is missing \(allowed: threshold"),
+        ("kind: threshold\n", "", r"rule.yaml:1:1: 'kind' is missing \(allowed: .*threshold"),
         ("for: 5m", "fro: 5m", r"rule.yaml:8:1: unknown key 'fro' \(did you mean 'for'\?"),
         ("for: 5m", "for: 5 parsecs", r"rule.yaml:8:6: for: expected a duration"),
         ("condition: value > 32", "condition: value >> 32", r"rule.yaml:7:19: condition: unexpected '>'"),
@@ -58,7 +58,9 @@ def test_a_good_rule_has_no_problems():
         ("high: value", "hihg: value", r"level.hihg: expected 'informational'"),
         ("{high: value > 32, critical: value > 38}", "huge", r"rule.yaml:10:8: level: "),
         ("{high: value > 32, critical: value > 38}", "{}", r"rule.yaml:10:8: level: no level is named"),
-        ("{value:.1f}", "{value.real}", r"rule.yaml:11:10: message: \{value.real\} is no plain name"),
+        ("{value:.1f}", "{value.__class__}", r"rule.yaml:11:10: message: \{value.__class__\} is no plain name"),
+        ("{value:.1f}", "{device._x}", r"rule.yaml:11:10: message: \{device._x\} is no plain name"),
+        ("{value:.1f}", "{0}", r"rule.yaml:11:10: message: \{0\} is no plain name"),
         ("{value:.1f}", "{value[0]}", r"message: \{value\[0\]\} is no plain name"),
         ("{value:.1f}", "{value!r}", r"message: \{value!r\}: conversions"),
         ("{value:.1f}", "{value:{for}}", r"message: .* no number format"),
@@ -143,7 +145,7 @@ def test_rules_that_wait_for_each_other_or_for_nobody_are_refused(tmp_path):
         + "suppress_if: {rules: environment.server-room-hot}\n"
     )
     (tmp_path / "a.yaml").write_text(one + "---\n" + other)
-    with pytest.raises(Located, match="waits for itself"):
+    with pytest.raises(Located, match=r"suppress_if: a circle: b → environment.server-room-hot → b"):
         load_rules([tmp_path])
     (tmp_path / "a.yaml").write_text(one)
     with pytest.raises(Located, match="no rule is named 'b'"):

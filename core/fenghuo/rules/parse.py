@@ -1,0 +1,284 @@
+"""One YAML document → a rule, or everything that is wrong with it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any, TypeVar, cast
+
+from pydantic import ValidationError
+
+from fenghuo.config import document
+from fenghuo.config.document import Tree
+from fenghuo.config.mistakes import explain
+from fenghuo.config.plain import Unusual, read_plain
+from fenghuo.config.validate import validate
+from fenghuo.config.words import allow, printable
+from fenghuo.errors import Located, Place, Problem
+from fenghuo.model import LEVELS, Level
+from fenghuo.rules.expression import VARIABLES, ExpressionError, Node, parse_condition, parse_number
+from fenghuo.rules.kinds import KINDS, Kind
+from fenghuo.rules.kinds.base import milliseconds, parse_clear
+from fenghuo.rules.observe import Observer
+from fenghuo.rules.readings import Readings
+from fenghuo.rules.rule import Rule, Unloaded
+from fenghuo.rules.section import RuleSection
+from fenghuo.rules.template import compile_template
+from fenghuo.rules.where import Where
+
+T = TypeVar("T")
+
+FILE = ""
+"""Stands for the file in places, until it is known where the document is."""
+SIGMA = ("detection", "correlation", "filter")
+"""A document without `kind` that has one of these keys is Sigma's."""
+OVERLAY = "overlay"
+"""A document with this key changes a rule."""
+
+
+START = Place(FILE, 1, 1)
+
+
+class Source:
+    """A document's data, and its tree where someone asks where a value stands. Raises `Located` where it is none."""
+
+    def __init__(self, content: bytes) -> None:
+        self._content = content
+        try:
+            plain = read_plain(content)
+        except Unusual:
+            self.is_usual = False
+            self.data: Any = self.tree.data()
+            self.start = Place(FILE, self.tree.line, self.tree.column)
+        else:
+            self.is_usual = True
+            self.data = plain.data
+            self.start = Place(FILE, *plain.start)
+
+    @cached_property
+    def looked_at(self) -> tuple[Tree, list[Problem], set[Tree]]:
+        """The tree, what is wrong with it, and the values that are already known to be wrong."""
+        return document.read(self._content, FILE, None)
+
+    @property
+    def tree(self) -> Tree:
+        return self.looked_at[0]
+
+    @property
+    def keys(self) -> Mapping[str, Any]:
+        """The data as a mapping; an empty one where they are none."""
+        data: Any = self.data
+        return cast("Mapping[str, Any]", data) if isinstance(data, dict) else {}
+
+    @property
+    def is_empty(self) -> bool:
+        return self.data is None or self.data == {}
+
+    @property
+    def is_sigma(self) -> bool:
+        return "kind" not in self.keys and any(key in self.keys for key in SIGMA)
+
+    @property
+    def is_overlay(self) -> bool:
+        return OVERLAY in self.keys
+
+    def text(self, key: str) -> str:
+        """A key's value as it is written; empty where it is none."""
+        value = self.keys.get(key)
+        if isinstance(value, str):
+            return value[:200]
+        node = (self.tree.children or {}).get(key) if value is not None else None
+        return (node.text or "")[:200] if node else ""
+
+    def place(self, *path: str) -> Place:
+        """Of a key's value, or of the document."""
+        if not path:
+            return self.start
+        node = self.tree
+        for key in path:
+            node = (node.children or {}).get(key, node)
+        return Place(FILE, node.line, node.column)
+
+
+@dataclass(frozen=True)
+class Parsed:
+    """What a document is: a rule, the source of an overlay or of Sigma's, nothing, or wrong.
+
+    `id`, `title` and `name` are as written, for what cannot be loaded.
+    """
+
+    rule: Rule | None = None
+    source: Source | None = None
+    problems: tuple[Problem, ...] = ()
+    id: str = ""
+    title: str = ""
+    name: str = ""
+    start: Place = START
+
+    @property
+    def is_empty(self) -> bool:
+        return self.rule is None and self.source is None and not self.problems
+
+    def unloaded(self, place: Place, reason: str) -> Unloaded:
+        return Unloaded(self.id, self.title, place, reason)
+
+
+def parse_document(content: bytes) -> Parsed:
+    """A document, with places that count from its own first line."""
+    try:
+        source = Source(content)
+        found = [] if source.is_usual else source.looked_at[1]
+    except Located as error:
+        return Parsed(problems=error.problems)
+    if source.is_empty and not found:
+        return Parsed()
+    if not found and (source.is_overlay or source.is_sigma):
+        return _named(Parsed(source=source), source)
+    return parse_source(source)
+
+
+def parse_source(source: Source) -> Parsed:
+    """A rule from its source."""
+    reader = RuleReader(source)
+    rule = reader.rule()
+    found = [] if source.is_usual else source.looked_at[1]
+    problems = sorted(dict.fromkeys((*found, *reader.problems)), key=lambda each: (each.place.line, each.place.column))
+    if rule is not None and not problems:
+        return Parsed(rule, id=rule.id, title=rule.title, name=rule.name, start=source.start)
+    return _named(Parsed(problems=tuple(problems)), source)
+
+
+def _named(parsed: Parsed, source: Source) -> Parsed:
+    return replace(
+        parsed, id=source.text("id"), title=source.text("title"), name=source.text("name"), start=source.start
+    )
+
+
+class RuleReader:
+    """A source → a rule; `problems` is what is wrong with it."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self.problems: list[Problem] = []
+
+    def rule(self) -> Rule | None:
+        """The rule; None where something is wrong."""
+        kind = self._kind()
+        section = self._section(kind.section) if kind else None
+        if kind is None or section is None:
+            if kind is not None:
+                self._check_texts()
+            return None
+        read = kind.read(section, self)
+        levels = self._levels(section)
+        self._check_tests(section)
+        message = self.read("message", section.message, compile_template)
+        message_zh = self.read("message_zh", section.message_zh, compile_template)
+        if read is None or message is None or message_zh is None or self.problems:
+            return None
+        body, holds = read
+        is_of_events = isinstance(body, Observer) and body.data is None
+        return Rule(
+            section=section,
+            kind=kind.name,
+            body=body,
+            place=self._source.start,
+            where=Where({} if is_of_events else section.where),
+            exceptions=() if is_of_events else tuple(Where(matches) for matches in section.exceptions),
+            levels=levels,
+            holds=holds,
+            message=message[0],
+            message_zh=message_zh[0],
+            lateness=milliseconds(section.lateness),
+            wanted=_wanted(section, (*message[1], *message_zh[1])) if isinstance(body, Observer) else (),
+        )
+
+    def _say(self, place: Place, message: str, hint: str = "") -> None:
+        self.problems.append(Problem(place, printable(message), printable(hint)))
+
+    def _kind(self) -> Kind | None:
+        source = self._source
+        if not isinstance(source.data, dict):
+            self._say(source.start, "expected a rule: lines of `key: value`")
+            return None
+        if "kind" not in source.keys:
+            self._say(source.start, "'kind' is missing", f"allowed: {', '.join(KINDS)}")
+            return None
+        name = source.text("kind")
+        if name not in KINDS:
+            self._say(source.place("kind"), f"unknown kind {name[:60]!r}", allow(name, KINDS))
+            return None
+        return KINDS[name]
+
+    def _section(self, model: type[RuleSection]) -> RuleSection | None:
+        source = self._source
+        if source.is_usual:
+            try:
+                return model.model_validate(source.data)
+            except ValidationError:
+                pass  # the tree knows how scalars were written, and where
+        section, errors, seen = validate(source.tree, model)
+        self.problems += explain(errors, source.tree, FILE, seen=seen, wrong=source.looked_at[2], secrets={})
+        return section
+
+    def read(self, key: str, text: str, parse: Callable[[str], T]) -> T | None:
+        """As `Reader.read`."""
+        return self._read_at((key,), text, parse)
+
+    def _read_at(self, path: tuple[str, ...], text: str, parse: Callable[[str], T]) -> T | None:
+        try:
+            return parse(text)
+        except ExpressionError as error:
+            place = self._source.place(*path)
+            place = Place(place.file, place.line, place.column + error.offset)
+            self._say(place, f"{'.'.join(path)}: {error}", error.hint)
+        except ValueError as error:
+            self._say(self._source.place(*path), f"{'.'.join(path)}: {error}")
+        return None
+
+    def _levels(self, section: RuleSection) -> tuple[tuple[Level, Node | None], ...]:
+        if isinstance(section.level, str):
+            return ((section.level, None),)
+        if not section.level:
+            self._say(self._source.place("level"), "level: no level is named", f"allowed: {', '.join(LEVELS)}")
+        found: list[tuple[Level, Node | None]] = []
+        for level in LEVELS:
+            if level in section.level:
+                node = self._read_at(("level", level), section.level[level], parse_condition)
+                found.append((level, node))
+        return tuple(found)
+
+    def _check_texts(self) -> None:
+        """What can be said of expressions and templates although other keys are wrong."""
+        every = frozenset(VARIABLES)
+        parsers: dict[str, Callable[[str], object]] = {
+            "data": parse_number,
+            "condition": lambda text: parse_condition(text, every),
+            "clear": lambda text: parse_clear(text, every),
+            "message": compile_template,
+            "message_zh": compile_template,
+        }
+        children = self._source.tree.children or {}
+        for key, parse in parsers.items():
+            if key in children and children[key].text:
+                self.read(key, children[key].text or "", parse)
+        levels = children["level"].children if "level" in children else None
+        for level, node in (levels or {}).items():
+            if level in LEVELS and node.text:
+                self._read_at(("level", level), node.text, parse_condition)
+
+    def _check_tests(self, section: RuleSection) -> None:
+        readings = Readings(section.measurement)
+        for number, case in enumerate(section.tests):
+            for index, entry in enumerate(case.input):
+                path = ("tests", str(number), "input", str(index))
+                self._read_at(path, "", lambda _, entry=entry: readings.check(entry))
+
+
+def _wanted(section: RuleSection, names: Iterable[str]) -> tuple[str, ...]:
+    """The fields of an event that messages and parties name."""
+    parties = (section.culprit, section.victim)
+    fields = (field for party in parties for field in (party.ip, party.mac, party.name) if field)
+    made = ("value", "level", "for", "rule")
+    return tuple(name for name in dict.fromkeys((*names, *fields)) if name not in made)
