@@ -87,6 +87,7 @@ class Engine:
                     self._hold(lane, table)
                 else:
                     self._judge(lane, table)
+            self._observing.feed_back()
         return self._groups.take_told()
 
     # Events
@@ -297,6 +298,7 @@ class Engine:
             else:
                 _, _, _, lane, table = heapq.heappop(self._held)
                 self._judge(lane, table)
+            self._observing.feed_back()
         self._groups.now = max(self._groups.now, now_ms)
         return self._groups.take_told()
 
@@ -389,6 +391,7 @@ class Engine:
         for entry, group in zip(saved.groups, groups, strict=True):
             self._restore_group(entry, group, by_id.get(entry.rule), (now, max(0, now - saved.time)))
         self._observing.load(saved.cells, (now, max(0, now - saved.time)))
+        self._observing.feed_back()
         self._requeue_silences()
 
     def _restore_group(
@@ -403,7 +406,8 @@ class Engine:
             or (group_by is not None and sorted(group_by) != sorted(entry.group_by or []))
         ):
             if group.firing and group.alert is not None:
-                self._groups.told.append(Telling.withdrawn(group.alert, max(now, group.heard), "rule changed"))
+                withdrawn = Telling.withdrawn(group.alert, max(now, group.heard), "rule changed")
+                self._groups.withdraw(withdrawn, entry.agent)
             return
         key: SourceKey = (entry.agent, entry.name, tuple(sorted(entry.labels.items())))
         track = state.tracks.get(key)

@@ -28,7 +28,7 @@ class Groups:
 
     def __init__(self, states: Iterable[RuleState]) -> None:
         self.told: list[Alert] = []
-        self._news: list[Alert] = []
+        self._news: list[tuple[Alert, str]] = []
         self.observed: frozenset[str] = frozenset()
         """Names of rules whose alerts others observe."""
         self.now = 0
@@ -53,8 +53,8 @@ class Groups:
         told, self.told = self.told, []
         return told
 
-    def take_news(self) -> list[Alert]:
-        """The steps since the last call, for rules that observe alerts."""
+    def take_news(self) -> list[tuple[Alert, str]]:
+        """The steps since the last call, with their agents, for rules that observe alerts."""
         news, self._news = self._news, []
         return news
 
@@ -112,10 +112,10 @@ class Groups:
                 group.held = True
             else:
                 lifecycle.fired(group, track.state.rule.holds, time)
-                self._say(Telling(track.state.rule, group, time).firing(), track.state)
+                self._say(Telling(track.state.rule, group, time).firing(), track)
                 self._forget_events(track, group)
         elif step is Step.LEVEL:
-            self._say(Telling(track.state.rule, group, time).firing(), track.state)
+            self._say(Telling(track.state.rule, group, time).firing(), track)
         elif step is Step.RESOLVE:
             self.resolve(track, group, time, "cleared")
 
@@ -127,19 +127,25 @@ class Groups:
 
     def resolve(self, track: Track, group: Group, time: int, reason: str) -> None:
         if group.firing:
-            self._say(Telling(track.state.rule, group, time).resolved(reason), track.state)
+            self._say(Telling(track.state.rule, group, time).resolved(reason), track)
             lifecycle.resolved(group, track.state.rule.holds, time)
 
     def repeat(self, track: Track, group: Group, time: int) -> None:
         """Tell of a group that fires already, for what made it fire came again."""
-        self._say(Telling(track.state.rule, group, time).firing(), track.state)
+        self._say(Telling(track.state.rule, group, time).firing(), track)
         self._forget_events(track, group)
 
-    def _say(self, alert: Alert, state: RuleState) -> None:
+    def withdraw(self, alert: Alert, agent: str) -> None:
+        """Tell the end of an alert whose rule is no more, or is another now."""
+        self.told.append(alert)
         if alert.rule_name in self.observed:
-            self._news.append(alert)
-        if not state.rule.silent:
-            state.alerts += 1
+            self._news.append((alert, agent))
+
+    def _say(self, alert: Alert, track: Track) -> None:
+        if alert.rule_name in self.observed:
+            self._news.append((alert, track.source.agent))
+        if not track.state.rule.silent:
+            track.state.alerts += 1
             self.told.append(alert)
 
     def settle(self, track: Track, group: Group) -> None:

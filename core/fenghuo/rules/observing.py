@@ -111,12 +111,12 @@ class Observing:
         seen = Seen(event.time, event.id, None, view.get)
         for watcher, number in matching:
             self._take(watcher, number, seen, agent)
-        self._feed_back(agent)
+        self.feed_back()
 
     def alert(self, alert: Alert, agent: str) -> None:
         """Observe an alert that another engine told."""
         self._see_alert(alert, agent)
-        self._feed_back(agent)
+        self.feed_back()
 
     def table(
         self, listening: Listening, values: Sequence[Any], of: Sequence[Any] | None, table: Table, agent: str
@@ -142,7 +142,7 @@ class Observing:
             self._wait(watcher, place)
         for place, measure, seen in told.values():
             self._judge(watcher, place, measure, max(seen.time, place.heard), seen)
-        self._feed_back(agent)
+        self.feed_back()
 
     def end(self, listening: Listening, time: int, agent: str) -> None:
         """The series of a layout end: their cells are forgotten, what fires for them is resolved.
@@ -157,13 +157,13 @@ class Observing:
             if place is not None:
                 self._drop(watcher, place, time, "ended")
 
-    def _feed_back(self, agent: str) -> None:
-        """Alerts of rules that others stand on are observations too."""
+    def feed_back(self) -> None:
+        """Alerts of rules that others stand on are observations too; to be called after each thing that may tell some."""
         if not self._on_alerts:
             return
-        waiting = deque((alert, 0) for alert in self._groups.take_news())
+        waiting = deque((news, 0) for news in self._groups.take_news())
         while waiting:
-            alert, depth = waiting.popleft()
+            (alert, agent), depth = waiting.popleft()
             if depth < MAX_CHAIN:
                 self._see_alert(alert, agent)
                 waiting.extend((each, depth + 1) for each in self._groups.take_news())
@@ -282,7 +282,7 @@ class Observing:
         watcher = self._watchers[place.track.state.number]
         self._pass(watcher, place, now - watcher.settle + 1)
         self._wait(watcher, place)
-        self._feed_back(place.track.source.agent)
+        self.feed_back()
 
     def _pass(self, watcher: Watcher, place: Place, time: int) -> None:
         """Let happen in a cell what was due before `time`, each at its own moment."""
@@ -361,7 +361,7 @@ class Observing:
         """Judge the observation that was held back for longest."""
         _, _, _, _, watcher, agent, number, seen = heapq.heappop(self._held)
         self._see(watcher, number, seen, agent)
-        self._feed_back(agent)
+        self.feed_back()
 
     # State
 
