@@ -17,6 +17,7 @@ from fenghuo.errors import FenghuoError
 from fenghuo.ids import uuid7
 from fenghuo.packs import packs_path
 from fenghuo.rules import Engine, load_rules
+from fenghuo.rules.telemetry import register_rules
 from fenghuo.supervisor import Supervisor, until_possible
 from fenghuo_agent.batcher import Batcher
 from fenghuo_agent.config import AgentConfig
@@ -54,6 +55,7 @@ async def started(
             engine.restore(remembered)
         batcher = Batcher(spool, config.batch, registry)
         pipeline = Pipeline(agent, engine, batcher, clock, os.urandom)
+        register_rules(registry, lambda: pipeline.engine)
         boot = uuid7(clock.now())
         transport = Transport(config.collector, agent, spool, clock, random, registry, boot)
         supervisor = Supervisor(random, registry=registry, prefix="fenghuo_agent_part", clock=clock)

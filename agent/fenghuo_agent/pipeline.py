@@ -29,7 +29,7 @@ class Pipeline:
 
     def __init__(self, agent: AgentId, engine: Engine, batcher: Batcher, clock: Clock, entropy: Entropy) -> None:
         self._agent = agent
-        self._engine = engine
+        self.engine = engine
         self._batcher = batcher
         self._clock = clock
         self._entropy = entropy
@@ -39,13 +39,13 @@ class Pipeline:
     def table(self, table: Table) -> None:
         """Take readings."""
         self._batcher.table(table)
-        self._tell(self._engine.process(table))
+        self._tell(self.engine.process(table))
 
     def event(self, event: Event) -> None:
         """Take an event."""
         event = complete(event, self._agent)
         self._batcher.event(event)
-        self._tell(self._engine.event(event))
+        self._tell(self.engine.event(event))
 
     def asset(self, asset: Asset) -> None:
         """Take what is known of a device."""
@@ -55,7 +55,7 @@ class Pipeline:
         """Let rules see that time passes (holds, absence), and save their memory now and then; until cancelled."""
         while True:
             await asyncio.sleep(_TICK_SECONDS)
-            self._tell(self._engine.advance(self._clock.now()))
+            self._tell(self.engine.advance(self._clock.now()))
             if self._unsaved or self._clock.monotonic() - self._saved >= snapshot_interval:
                 self._save()
 
@@ -77,7 +77,7 @@ class Pipeline:
     def _save(self) -> None:
         self._saved = self._clock.monotonic()
         self._unsaved = False
-        self._batcher.save({RULES_STATE: self._engine.snapshot()})
+        self._batcher.save({RULES_STATE: self.engine.snapshot()})
 
     def _new_id(self, time: int) -> str:
         return uuid7(time, self._entropy)

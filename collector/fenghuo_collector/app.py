@@ -20,6 +20,7 @@ from fenghuo.lock import FileLock
 from fenghuo.model import AgentId, Site
 from fenghuo.packs import packs_path
 from fenghuo.rules import Engine, load_rules
+from fenghuo.rules.telemetry import register_rules
 from fenghuo.supervisor import Supervisor, until_possible
 from fenghuo_collector.broker import EmbeddedBroker, EmbeddedBrokerConfig
 from fenghuo_collector.config import CollectorConfig
@@ -64,6 +65,7 @@ async def started(
         latest = Latest(config.latest, clock=clock, registry=registry)
         sinks = build_sinks(config.sinks, clock, registry)
         judge = _judge(config, clock, registry)
+        register_rules(registry, lambda: judge.engine)
         settings = IngestConfig(
             broker=broker, site=config.site, group=config.group, limits=config.limits, delivery=config.delivery
         )

@@ -15,10 +15,12 @@ from fenghuo.rules.columns import Column, Frame
 from fenghuo.rules.groups import Groups
 from fenghuo.rules.lifecycle import Group, Key, Step, hear
 from fenghuo.rules.memory import Memory
+from fenghuo.rules.meter import Meter, Timer, thread_timer
 from fenghuo.rules.observing import Observing
 from fenghuo.rules.plan import (
     Index,
     Lane,
+    Listening,
     Place,
     Plan,
     RuleState,
@@ -59,6 +61,7 @@ class Engine:
         agent: str = "",
         rate_gap_ms: int = RATE_GAP_MS,
         shard: tuple[int, int] | None = None,
+        timer: Timer = thread_timer,
     ) -> None:
         self.rules = rules
         self.states: tuple[RuleState, ...] = tuple(RuleState(rule, number) for number, rule in enumerate(rules.rules))
@@ -71,7 +74,8 @@ class Engine:
         self._plans: dict[str, WeakKeyDictionary[Layout, Plan]] = {}
         self._sources: dict[SourceKey, Source] = {}
         self._groups = Groups(self.states)
-        self._observing = Observing(self.states, self._groups, shard)
+        self._timer = timer
+        self._observing = Observing(self.states, self._groups, shard, timer)
         self._held: list[tuple[int, int, int, Lane, Table]] = []
         self._number = itertools.count()
 
@@ -167,15 +171,32 @@ class Engine:
                 memory.adopt(layout, bits)
         frame = Frame(table.columns, layout.height, rate, lane.by_field)
         for watch in lane.watches:
-            self._watch(watch, frame, table)
+            meter = watch.state.meter
+            meter.due -= 1
+            if meter.due:
+                self._watch(watch, frame, table)
+            else:
+                began = self._timer()
+                self._watch(watch, frame, table)
+                meter.add(self._timer() - began)
         for listening in lane.listening:
-            frame.watch(listening.data)
-            of = listening.of(frame) if listening.of is not None else None
-            self._observing.table(listening, frame.value, of, table, lane.agent)
+            meter = listening.state.meter
+            meter.due -= 1
+            if meter.due:
+                self._listen(listening, frame, table, lane.agent)
+            else:
+                began = self._timer()
+                self._listen(listening, frame, table, lane.agent)
+                meter.add(self._timer() - began)
         lane.take(table)
         for watch in lane.watches:
             if watch.state.rule.body.silence is not None and watch.track.silence_due is None:
                 self._queue_silence(watch.track, table.time)
+
+    def _listen(self, listening: Listening, frame: Frame, table: Table, agent: str) -> None:
+        frame.watch(listening.data)
+        of = listening.of(frame) if listening.of is not None else None
+        self._observing.table(listening, frame.value, of, table, agent)
 
     def _rates(self, lane: Lane, table: Table, name: str) -> Column:
         column = table.columns[lane.positions[name]]
@@ -357,6 +378,11 @@ class Engine:
         self._groups.settle(track, group)
 
     # State
+
+    @property
+    def matching(self) -> Meter:
+        """What it costs to find the rules that an event is about."""
+        return self._observing.meter
 
     def firing(self) -> list[Alert]:
         """The last step told of everything that fires."""

@@ -14,6 +14,7 @@ from fenghuo.rules import lifecycle
 from fenghuo.rules.detection import EventIndex, View
 from fenghuo.rules.groups import Groups
 from fenghuo.rules.lifecycle import Group, Key, hear
+from fenghuo.rules.meter import Meter, Timer, thread_timer
 from fenghuo.rules.observe import MAX_EVENTS, Measure, Observer, Resuming, Seen
 from fenghuo.rules.plan import Listening, Place, RuleState, Source, SourceKey, Track, labels_of, labels_of_agent
 from fenghuo.rules.scalar import Scalar, compile_scalar
@@ -79,7 +80,13 @@ class Observing:
     `held_dropped` counts observations given up because too many were held back.
     """
 
-    def __init__(self, states: Iterable[RuleState], groups: Groups, shard: tuple[int, int] | None = None) -> None:
+    def __init__(
+        self,
+        states: Iterable[RuleState],
+        groups: Groups,
+        shard: tuple[int, int] | None = None,
+        timer: Timer = thread_timer,
+    ) -> None:
         self._groups = groups
         self._shard = shard
         self._watchers = {
@@ -99,19 +106,30 @@ class Observing:
         self._tracks: dict[tuple[int, str], Track] = {}
         self._held: list[tuple[int, int, str, int, Watcher, str, int, Seen]] = []
         self._number = itertools.count()
+        self._timer = timer
+        self.meter = Meter()
         self.held_dropped = 0
 
     # Observations
 
     def event(self, event: Event, agent: str) -> None:
         """Observe an event."""
-        matching = self._index.matching(view := View(event.document))
+        matching = self._matching(view := View(event.document))
         if not matching:
             return
         seen = Seen(event.time, event.id, None, view.get)
         for watcher, number in matching:
             self._take(watcher, number, seen, agent)
         self.feed_back()
+
+    def _matching(self, view: View) -> Sequence[tuple[Watcher, int]]:
+        self.meter.due -= 1
+        if self.meter.due:
+            return self._index.matching(view)
+        began = self._timer()
+        found = self._index.matching(view)
+        self.meter.add(self._timer() - began)
+        return found
 
     def alert(self, alert: Alert, agent: str) -> None:
         """Observe an alert that another engine told."""
@@ -186,6 +204,16 @@ class Observing:
         heapq.heappush(self._held, (due, seen.time, seen.id, next(self._number), watcher, agent, number, seen))
 
     def _see(self, watcher: Watcher, number: int, seen: Seen, agent: str) -> None:
+        meter = watcher.state.meter
+        meter.due -= 1
+        if meter.due:
+            self._observe(watcher, number, seen, agent)
+        else:
+            began = self._timer()
+            self._observe(watcher, number, seen, agent)
+            meter.add(self._timer() - began)
+
+    def _observe(self, watcher: Watcher, number: int, seen: Seen, agent: str) -> None:
         key = self._key(watcher, number, seen)
         if key is None:
             watcher.state.ungrouped += 1

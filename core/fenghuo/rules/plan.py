@@ -17,6 +17,7 @@ from fenghuo.rules.columns import Column, Evaluate, Frame, compile_node
 from fenghuo.rules.expression import fields_of, rated_fields
 from fenghuo.rules.lifecycle import Group, Key
 from fenghuo.rules.memory import Memory, row_keys
+from fenghuo.rules.meter import Meter
 from fenghuo.rules.observe import Cell, Observer
 from fenghuo.rules.rule import Judge, Rule
 from fenghuo.rules.where import rows_for
@@ -65,6 +66,7 @@ class RuleState:
         self.cells: OrderedDict[tuple[str, Key], Place] = OrderedDict()
         """Of rules that observe: agent and group → its cell, the one not heard of for longest first."""
         self.ungrouped = 0
+        self.meter = Meter()
         self.given_up = 0
         expressions = (*rule.body.expressions, *(node for _, node in rule.levels if node is not None))
         self.rated = tuple(dict.fromkeys(name for node in expressions for name in rated_fields(node)))

@@ -10,7 +10,7 @@ from prometheus_client import Metric
 from fenghuo.model import Layout, Table, Value
 
 NAME = "fenghuo_agent"
-PREFIX = "fenghuo_agent_"
+PREFIXES = ("fenghuo_agent_", "fenghuo_rule_", "fenghuo_rules_")
 COUNTER_BITS = 64
 _CUMULATIVE = {"counter", "histogram", "summary"}
 
@@ -27,7 +27,7 @@ class _Grid:
 def _grids(families: Iterable[Metric]) -> dict[tuple[str, ...], _Grid]:
     grids: dict[tuple[str, ...], _Grid] = {}
     for family in families:
-        if not family.name.startswith(PREFIX):
+        if not family.name.startswith(PREFIXES):
             continue
         for sample in family.samples:
             if sample.name.endswith("_created"):
@@ -48,7 +48,7 @@ class Collector:
         self._layouts: dict[tuple[str, ...], tuple[tuple[object, ...], Layout]] = {}
 
     def tables(self, families: Iterable[Metric], time: int) -> list[Table]:
-        """The tables of all `fenghuo_agent_*` families at `time` (Unix milliseconds)."""
+        """The tables of all families with one of `PREFIXES` at `time` (Unix milliseconds)."""
         return [self._table(keys, grid, time) for keys, grid in _grids(families).items()]
 
     def _table(self, keys: tuple[str, ...], grid: _Grid, time: int) -> Table:
