@@ -14,9 +14,13 @@ from fenghuo.rules.rule import Rule, RuleSet, Unloaded
 
 
 class Parses:
-    """What was made of documents, by their content, so that a set that is read again parses only what changed."""
+    """What was made of documents, by their content, so that a set that is read again parses only what changed.
 
-    def __init__(self) -> None:
+    Without `keep_tests` the tests of rules are checked and let go: they are larger than all else that is kept of a rule.
+    """
+
+    def __init__(self, *, keep_tests: bool = True) -> None:
+        self._keep_tests = keep_tests
         self._known: dict[bytes, Parsed] = {}
         self._used: dict[bytes, Parsed] = {}
 
@@ -25,15 +29,15 @@ class Parses:
         parsed = self._used.get(text.digest) or self._known.get(text.digest)
         if parsed is None:
             parsed = parse_document(text.content)
+            if not self._keep_tests:
+                parsed = parsed.without_tests()
         self._used[text.digest] = parsed
         return parsed
 
-    def keep(self, *, with_tests: bool) -> None:
+    def settle(self) -> None:
         """Forget what was not asked for since the last time, and what is quickly made again."""
-        kept = {digest: parsed for digest, parsed in self._used.items() if parsed.source is None}
-        if not with_tests:
-            kept = {digest: _without_tests(parsed) for digest, parsed in kept.items()}
-        self._known, self._used = kept, {}
+        self._known = {digest: parsed for digest, parsed in self._used.items() if parsed.source is None}
+        self._used = {}
 
 
 def load_rules(
@@ -46,8 +50,8 @@ def load_rules(
 ) -> RuleSet:
     """The rules of these files and of all `*.yaml` and `*.yml` files below these folders.
 
-    Without `keep_tests` the rules' tests are checked and let go: they are larger than all else that is kept of a rule.
-    `known` are names of rules outside these files that rules may speak of; `parses` remembers what was read before.
+    Without `keep_tests` the rules' tests are checked and let go. `known` are names of rules outside these files that rules
+    may speak of; `parses` remembers what was read before (and says whether tests are kept).
     Raises `Located` with every problem of every file, in reading order; then no rule is loaded.
     """
     loaded, problems = read_rules(paths, require_tests=require_tests, keep_tests=keep_tests, known=known, parses=parses)
@@ -65,7 +69,7 @@ def read_rules(
     parses: Parses | None = None,
 ) -> tuple[RuleSet, list[Problem]]:
     """As `load_rules`, but answers with both: the rules that are right, and what is wrong with the others."""
-    parses = parses or Parses()
+    parses = parses or Parses(keep_tests=keep_tests)
     problems: list[Problem] = []
     files = find_files(paths, problems)
     reading = _Reading(problems=problems)
@@ -73,7 +77,7 @@ def read_rules(
         for text in read_texts(file, problems):
             reading.take(text, parses.of(text))
     wrong = _check(reading, require_tests=require_tests, known=known)
-    parses.keep(with_tests=keep_tests)
+    parses.settle()
     reasons: dict[int, Problem] = {}
     for each in wrong:
         reasons.setdefault(id(each.rule), each.problem)
@@ -83,8 +87,6 @@ def read_rules(
         for rule in reading.rules
         if id(rule) in reasons
     ]
-    if not keep_tests:
-        right = [rule.without_tests() if rule.tests else rule for rule in right]
     loaded = RuleSet(tuple(right), tuple(reading.inapplicable), (*reading.refused, *refused), tuple(files))
     return loaded, _in_order([*problems, *(each.problem for each in wrong)], files)
 
@@ -103,6 +105,7 @@ class _Reading:
 
     rules: list[Rule] = field(default_factory=list[Rule])
     texts: dict[int, Text] = field(default_factory=dict[int, Text])
+    untested: list[Rule] = field(default_factory=list[Rule])
     inapplicable: list[Unloaded] = field(default_factory=list[Unloaded])
     refused: list[Unloaded] = field(default_factory=list[Unloaded])
     refused_names: list[str] = field(default_factory=list[str])
@@ -114,6 +117,8 @@ class _Reading:
             rule = replace(parsed.rule, place=start)
             self.rules.append(rule)
             self.texts[id(rule)] = text
+            if not parsed.is_tested:
+                self.untested.append(rule)
         elif parsed.source is not None:
             self.inapplicable.append(
                 parsed.unloaded(start, "a Sigma document; this version runs no kind that reads it")
@@ -138,7 +143,7 @@ class _Reading:
 
 
 def _check(reading: _Reading, *, require_tests: bool, known: Iterable[str]) -> list[Wrong]:
-    wrong = [Wrong(rule, _untested(rule)) for rule in reading.rules if require_tests and not rule.tests]
+    wrong = [Wrong(rule, _untested(rule)) for rule in reading.untested if require_tests]
     wrong += check_names(reading.rules, reading.find)
     wrong += check_references(reading.rules, {*known, *reading.refused_names}, reading.find)
     return wrong
@@ -146,12 +151,6 @@ def _check(reading: _Reading, *, require_tests: bool, known: Iterable[str]) -> l
 
 def _untested(rule: Rule) -> Problem:
     return Problem(rule.place, f"rule {rule.name!r} has no tests", "a rule that ships shows when it fires and when not")
-
-
-def _without_tests(parsed: Parsed) -> Parsed:
-    if parsed.rule is None or not parsed.rule.tests:
-        return parsed
-    return replace(parsed, rule=parsed.rule.without_tests())
 
 
 def _in_order(problems: Iterable[Problem], files: Sequence[Path]) -> list[Problem]:

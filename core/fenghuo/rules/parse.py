@@ -115,10 +115,15 @@ class Parsed:
     title: str = ""
     name: str = ""
     start: Place = START
+    is_tested: bool = False
 
     @property
     def is_empty(self) -> bool:
         return self.rule is None and self.source is None and not self.problems
+
+    def without_tests(self) -> Parsed:
+        """The same, for those who only judge by it."""
+        return replace(self, rule=self.rule.without_tests()) if self.rule is not None and self.is_tested else self
 
     def unloaded(self, place: Place, reason: str) -> Unloaded:
         return Unloaded(self.id, self.title, place, reason)
@@ -145,7 +150,9 @@ def parse_source(source: Source) -> Parsed:
     found = [] if source.is_usual else source.looked_at[1]
     problems = sorted(dict.fromkeys((*found, *reader.problems)), key=lambda each: (each.place.line, each.place.column))
     if rule is not None and not problems:
-        return Parsed(rule, id=rule.id, title=rule.title, name=rule.name, start=source.start)
+        return Parsed(
+            rule, id=rule.id, title=rule.title, name=rule.name, start=source.start, is_tested=bool(rule.tests)
+        )
     return _named(Parsed(problems=tuple(problems)), source)
 
 
