@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from fenghuo.rules.kinds.absence import ABSENCE
 from fenghuo.rules.kinds.base import Kind
 from fenghuo.rules.kinds.change import CHANGE
+from fenghuo.rules.kinds.composite import COMPOSITE
 from fenghuo.rules.kinds.frequency import FREQUENCY
 from fenghuo.rules.kinds.match import MATCH
 from fenghuo.rules.kinds.rate import RATE
@@ -21,6 +22,7 @@ KINDS: Mapping[str, Kind] = {
     "absence": ABSENCE,
     "frequency": FREQUENCY,
     "sequence": SEQUENCE,
+    "composite": COMPOSITE,
 }
 
 __all__ = ["KINDS", "Kind"]

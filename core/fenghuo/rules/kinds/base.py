@@ -51,6 +51,11 @@ def milliseconds(seconds: float) -> int:
 
 def parse_clear(text: str, variables: frozenset[str] = frozenset({"value"})) -> Clear:
     """`value < 30 for 10m`, or one of its halves."""
+    return parse_clear_with(text, lambda condition: parse_condition(condition, variables))
+
+
+def parse_clear_with(text: str, parse: Callable[[str], Node]) -> Clear:
+    """As `parse_clear`, for a condition that is written in another language."""
     match = _HOLD.search(text)
     hold = 0
     if match:
@@ -61,7 +66,7 @@ def parse_clear(text: str, variables: frozenset[str] = frozenset({"value"})) -> 
         text = text[: match.start()]
     if match and not text.strip():
         return Clear(None, hold)
-    return Clear(parse_condition(text, variables), hold)
+    return Clear(parse(text), hold)
 
 
 def holds_of(section: RuleSection, **changes: Any) -> Holds:
