@@ -6,15 +6,18 @@ Importing this package loads neither pySigma nor anything heavy: that comes with
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fenghuo.rules.sigma.documents import SigmaDocument, SigmaResult
 
 if TYPE_CHECKING:
+    from fenghuo.errors import Problem
     from fenghuo.rules.detection import Node
+    from fenghuo.rules.rule import Rule, Unloaded
 
-__all__ = ["SigmaDocument", "SigmaResult", "detection_of", "is_sigma", "read_sigma"]
+__all__ = ["LoadedSigma", "SigmaDocument", "SigmaResult", "detection_of", "is_sigma", "load_sigma", "read_sigma"]
 
 _SECTIONS = ("detection", "correlation", "filter")
 
@@ -22,6 +25,31 @@ _SECTIONS = ("detection", "correlation", "filter")
 def is_sigma(data: Mapping[str, Any]) -> bool:
     """Whether a document is Sigma's: it has no `kind`, and a detection, a correlation or a filter."""
     return "kind" not in data and any(section in data for section in _SECTIONS)
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedSigma:
+    """The rules of a set of documents, ready for the engine, and what became of the others."""
+
+    rules: Sequence[Rule]
+    inapplicable: Sequence[Unloaded]
+    refused: Sequence[Unloaded]
+    problems: Sequence[Problem]
+
+
+def load_sigma(
+    documents: Sequence[SigmaDocument],
+    *,
+    pipelines: Sequence[Path] = (),
+    placeholders: Mapping[str, Sequence[str]] | None = None,
+    known: Sequence[str] = (),
+) -> LoadedSigma:
+    """As `read_sigma`, with the rules as the engine takes them."""
+    from fenghuo.rules.sigma.rules import rules_of  # noqa: PLC0415 — loads pySigma
+
+    read = read_sigma(documents, pipelines=pipelines, placeholders=placeholders, known=known)
+    rules, inapplicable = rules_of(read.rules)
+    return LoadedSigma(rules, [*read.inapplicable, *inapplicable], read.refused, read.problems)
 
 
 def read_sigma(

@@ -101,7 +101,7 @@ class _Joined:
             frame=self._member.frame,
             place=self._member.source.place,
             type=section.type,
-            rules=tuple(ids.values()),
+            rules=tuple(ids[each] for each in section.rules),
             group_by=tuple(names.values()),
             fields=tuple(
                 {names[each]: self._fields(number, each) for each in section.group_by}

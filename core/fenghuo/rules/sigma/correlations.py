@@ -65,10 +65,12 @@ def read_section(data: Mapping[str, Any]) -> Section:
     if isinstance(parsed.condition, SigmaExtendedCorrelationCondition):
         _check_depth(parsed.condition.parsed)
         condition: tuple[Bound, ...] | Said = _said(parsed.condition.parsed)
-        rules = tuple(parsed.condition.get_referenced_rules()) if parsed.rules is None else _references(parsed.rules)
+        rules = tuple(parsed.condition.get_referenced_rules())
         fields, percentile = (), None
     else:
-        rules = _references(parsed.rules or [])
+        rules = tuple(rule.reference for rule in parsed.rules or [])
+        if parsed.type is not SigmaCorrelationType.TEMPORAL_ORDERED:
+            rules = tuple(dict.fromkeys(rules))
         condition = bounds or (Bound("gte", len(rules)),)
         fields, percentile = _fields(parsed.condition.fieldref), _percentile(said)
     if not rules:
@@ -174,10 +176,6 @@ def _fields(value: Any) -> tuple[str, ...]:
     if not all(isinstance(item, str) and item for item in items) or len(items) > _MAX_GROUP_BY:
         raise Wrong("expected the name of a field or a list of names", (*_HERE, "condition", "field"))
     return tuple(dict.fromkeys(items))
-
-
-def _references(rules: list[SigmaRuleReference]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(rule.reference for rule in rules))
 
 
 def _aliases(rule: SigmaCorrelationRule) -> Mapping[str, Mapping[str, str]]:

@@ -8,7 +8,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any, cast
 
-from fenghuo.config.document import MAX_BYTES, Document, Unusual
+from fenghuo.config import document
+from fenghuo.config.document import MAX_BYTES
+from fenghuo.config.plain import Unusual, read_plain
 from fenghuo.errors import Located, Place, Problem
 from fenghuo.rules.detection import Node, WhereError, read_where
 from fenghuo.rules.detection.tree import every, some
@@ -191,15 +193,14 @@ def read_pipeline(file: Path) -> Pipeline:
             content = stream.read(MAX_BYTES + 1)
     except OSError as error:
         raise Located([Problem(Place(str(file)), f"cannot read the file: {error.strerror or error}")]) from None
-    document = Document(content, str(file))
     try:
-        data = document.plain()
+        data = read_plain(content).data
     except Unusual:
-        tree, problems, _ = document.tree(None)
+        tree, problems, _ = document.read(content, str(file), None)
         if problems:
             raise Located(problems) from None
         data = tree.data()
-    reader = _PipelineReader(data, document, file)
+    reader = _PipelineReader(data, content, file)
     pipeline = reader.pipeline()
     if reader.problems:
         raise Located(reader.problems)
@@ -209,9 +210,9 @@ def read_pipeline(file: Path) -> Pipeline:
 class _PipelineReader:
     """Plain data → a pipeline; `problems` is what is wrong with it."""
 
-    def __init__(self, data: Any, document: Document, file: Path) -> None:
+    def __init__(self, data: Any, content: bytes, file: Path) -> None:
         self._data = data
-        self._document = document
+        self._content = content
         self._file = file
         self.problems: list[Problem] = []
 
@@ -354,14 +355,14 @@ class _PipelineReader:
         return [str(item) for item in items]
 
     def _say(self, path: tuple[str, ...], message: str, hint: str = "") -> None:
-        place = Place(str(self._file), *place_in(self._document, path))
+        place = Place(str(self._file), *place_in(self._content, path))
         label = ".".join(path)
         self.problems.append(Problem(place, f"{label}: {message}" if label else message, hint))
 
 
-def place_in(document: Document, path: Sequence[str]) -> tuple[int, int]:
+def place_in(content: bytes, path: Sequence[str]) -> tuple[int, int]:
     """Line and column of the value at a path; of the last key on the way that there is."""
-    tree = document.tree(None)[0]
+    tree = document.read(content, "", None)[0]
     found = (tree.line, tree.column)
     for key in path:
         children = tree.children or {}
