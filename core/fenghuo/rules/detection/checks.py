@@ -191,10 +191,10 @@ _LONGEST_NUMBER = 64
 
 
 def number_of(value: Any) -> float | None:
-    """A number, also where it is written as text; None where it is none."""
+    """A number, also where it is written as text; None where it is none (`inf`, `nan` and `1_000` are texts)."""
     if isinstance(value, int | float):
         return None if isinstance(value, bool) else value
-    if not isinstance(value, str) or len(value) > _LONGEST_NUMBER:
+    if not isinstance(value, str) or len(value) > _LONGEST_NUMBER or not value[-1:].isdigit() or "_" in value:
         return None
     try:
         return float(value)

@@ -10,7 +10,7 @@ shown already is not tested again.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
@@ -51,7 +51,7 @@ class _Entry:
     parts: tuple[Node, ...]
 
     def without(self, part: Node) -> _Entry:
-        return _Entry(self.number, tuple(one for one in self.parts if one != part))
+        return _Entry(self.number, tuple(one for one in self.parts if one is not part))
 
 
 class EventIndex(Generic[T]):
@@ -87,7 +87,7 @@ class EventIndex(Generic[T]):
                 if chosen is not None:
                     plans.append(chosen)
             for name, table in plan.tables:
-                value = view.get(name)
+                value = view.get(name) if name else view.text()
                 if value is not None:
                     table.call_up(value, plans)
             found += plan.met
@@ -112,6 +112,7 @@ class _Builder:
     """Makes the plans. Equal tests become one function; a dear one that several conditions share runs once an event."""
 
     def __init__(self, nodes: Sequence[Node], memo: dict[int, bool]) -> None:
+        self._needs: dict[int, list[Need]] = {}
         self._memo = memo
         self._shared = Counter(test for node in nodes for test in set(tests_of(node)))
         self._tests: dict[Test, Detection] = {}
@@ -119,7 +120,7 @@ class _Builder:
     def plan(self, entries: list[_Entry], depth: int) -> _Plan:
         made = _Plan()
         while depth < _DEEPEST and len(entries) > _FEW:
-            switch = _best_switch(entries)
+            switch = self._best_switch(entries)
             if switch is None:
                 break
             name, chosen = switch
@@ -130,15 +131,44 @@ class _Builder:
                 rest = entry.without(part) if need.exact else entry
                 for atom in need.atoms:
                     by_text[atom.value].append(rest)
-            made.switches.append((name, {text: self.plan(group, depth + 1) for text, group in by_text.items()}))
+            made.switches.append((name, self._plans(by_text, depth + 1)))
         self._file(entries, made)
         return made
+
+    def _plans(self, by_text: Mapping[str, list[_Entry]], depth: int) -> dict[str, _Plan]:
+        """A plan for each text, the same for texts that the same conditions ask for."""
+        known: dict[tuple[int, ...], _Plan] = {}
+        found: dict[str, _Plan] = {}
+        for text, group in by_text.items():
+            key = tuple(map(id, group))
+            plan = known.get(key)
+            if plan is None:
+                plan = known[key] = self.plan(group, depth)
+            found[text] = plan
+        return found
+
+    def _best_switch(self, entries: list[_Entry]) -> tuple[str, list[tuple[_Entry, Node, Need]]] | None:
+        """The field whose texts divide the conditions best, and those that ask for them."""
+        by_field: dict[str, dict[int, tuple[_Entry, Node, Need]]] = defaultdict(dict)
+        for entry in entries:
+            for part, need in self._choices(entry):
+                fields = {atom.field for atom in need.atoms}
+                if len(fields) == 1 and all(atom.kind == "equals" for atom in need.atoms):
+                    by_field[fields.pop()].setdefault(entry.number, (entry, part, need))
+        best: tuple[float, str] | None = None
+        for name, chosen in by_field.items():
+            placed = Counter(atom.value for _, _, need in chosen.values() for atom in need.atoms)
+            # Besides the texts that are asked for, events have others.
+            spared = len(chosen) - sum(placed.values()) / (len(placed) + 1)
+            if len(chosen) >= max(_MANY, len(entries) * 0.3) and spared >= len(chosen) / 2:
+                best = max(best or (0.0, ""), (spared, name))
+        return (best[1], list(by_field[best[1]].values())) if best else None
 
     def _file(self, entries: list[_Entry], made: _Plan) -> None:
         if len(entries) <= _FEW:
             self._ask(entries, made)
             return
-        choices = [_choices(entry) for entry in entries]
+        choices = [self._choices(entry) for entry in entries]
         asked_for: dict[str, set[str]] = defaultdict(set)
         for options in choices:
             for _, need in options:
@@ -166,16 +196,23 @@ class _Builder:
             if len(numbers) <= few and name not in spread:
                 self._ask([whole[number] for number in sorted(numbers)], made)
                 continue
-            plans = {atom: self._leaf(group) for atom, group in by_atom.items()}
+            plans = self._leaves(by_atom)
             if all(atom.kind == "equals" for atom in plans):
                 made.switches.append((name, {atom.value: plan for atom, plan in plans.items()}))
             else:
                 made.tables.append((name, Table(plans)))
 
-    def _leaf(self, entries: list[_Entry]) -> _Plan:
-        made = _Plan()
-        self._ask(entries, made)
-        return made
+    def _leaves(self, by_atom: Mapping[Atom, list[_Entry]]) -> dict[Atom, _Plan]:
+        known: dict[tuple[int, ...], _Plan] = {}
+        found: dict[Atom, _Plan] = {}
+        for atom, group in by_atom.items():
+            key = tuple(map(id, group))
+            plan = known.get(key)
+            if plan is None:
+                plan = known[key] = _Plan()
+                self._ask(group, plan)
+            found[atom] = plan
+        return found
 
     def _ask(self, entries: Iterable[_Entry], made: _Plan) -> None:
         for entry in entries:
@@ -184,6 +221,16 @@ class _Builder:
                 made.met.append(entry.number)
             else:
                 made.asked.append((entry.number, compile_node(node, self._test)))
+
+    def _choices(self, entry: _Entry) -> list[tuple[Node, Need]]:
+        """Each part that must hold, with what it needs."""
+        found: list[tuple[Node, Need]] = []
+        for part in entry.parts:
+            needs = self._needs.get(id(part))
+            if needs is None:
+                needs = self._needs[id(part)] = needs_of(part)
+            found += [(part, need) for need in needs]
+        return found
 
     def _test(self, test: Test) -> Detection:
         known = self._tests.get(test)
@@ -206,26 +253,3 @@ def _remembered(meets: Detection, number: int, memo: dict[int, bool]) -> Detecti
         return answer
 
     return once
-
-
-def _choices(entry: _Entry) -> list[tuple[Node, Need]]:
-    """Each part that must hold, with what it needs."""
-    return [(part, need) for part in entry.parts for need in needs_of(part)]
-
-
-def _best_switch(entries: list[_Entry]) -> tuple[str, list[tuple[_Entry, Node, Need]]] | None:
-    """The field whose texts divide the conditions best, and those that ask for them."""
-    by_field: dict[str, dict[int, tuple[_Entry, Node, Need]]] = defaultdict(dict)
-    for entry in entries:
-        for part, need in _choices(entry):
-            fields = {atom.field for atom in need.atoms}
-            if len(fields) == 1 and all(atom.kind == "equals" for atom in need.atoms):
-                by_field[fields.pop()].setdefault(entry.number, (entry, part, need))
-    best: tuple[float, str] | None = None
-    for name, chosen in by_field.items():
-        placed = Counter(atom.value for _, _, need in chosen.values() for atom in need.atoms)
-        # Besides the texts that are asked for, events have others.
-        spared = len(chosen) - sum(placed.values()) / (len(placed) + 1)
-        if len(chosen) >= max(_MANY, len(entries) * 0.3) and spared >= len(chosen) / 2:
-            best = max(best or (0.0, ""), (spared, name))
-    return (best[1], list(by_field[best[1]].values())) if best else None

@@ -10,12 +10,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
-from fenghuo.rules.detection.checks import Affix, Check, Cidr, Compare, Equals, Exists, Glob, Null, Regex
+from fenghuo.rules.detection.checks import Affix, Check, Cidr, Compare, Equals, Exists, Glob, Null, Regex, Textual
 from fenghuo.rules.detection.pattern import Pattern, Wild, lowered
 from fenghuo.rules.detection.tree import Every, Node, Not, Some, Test
 
 MAX_ATOMS = 2_000
 """A need of more atoms is not filed under each; that its fields are there must do."""
+ANYWHERE = ""
+"""Stands for the field where a text may stand in any (`View.text`)."""
 _TELLING = 3
 """Shorter texts are found in too many values."""
 
@@ -75,6 +77,7 @@ def _together(needs: Iterable[Need]) -> Need:
     chosen = list(needs)
     atoms = frozenset(atom for need in chosen for atom in need.atoms)
     if len(atoms) > MAX_ATOMS:
+        # (of any field at all, this says little; but then it costs little, too)
         return Need(frozenset(Atom("has", field, "") for field in {atom.field for atom in atoms}))
     return Need(atoms, all(need.exact for need in chosen))
 
@@ -85,10 +88,22 @@ def fields_of(need: Need) -> set[str]:
 
 def _of_test(test: Test) -> Need | None:
     field, check = test.field, test.check
-    if field is None or isinstance(check, Exists | Null):
+    if isinstance(check, Exists | Null):
         return None
+    if field is None:
+        return _of_keywords(check)
     atoms, exact = _atoms(field, check)
     return _together([Need(frozenset(atoms), exact)])
+
+
+def _of_keywords(check: Check) -> Need | None:
+    """Texts that must stand somewhere in the event."""
+    if not isinstance(check, Equals | Affix | Glob) or (check.cased and not _texts(check).isascii()):
+        return None
+    texts = [_longest(pattern) for pattern in check.patterns] if isinstance(check, Glob) else check.values
+    if "" in texts:
+        return None
+    return _together([Need(frozenset(Atom("contains", ANYWHERE, text.lower()) for text in texts))])
 
 
 _KINDS: Mapping[str, Kind] = {"startswith": "starts", "endswith": "ends", "contains": "contains"}
@@ -115,10 +130,13 @@ def _atoms(field: str, check: Check) -> tuple[Iterable[Atom], bool]:
     return [Atom("has", field, "")], False
 
 
+def _longest(pattern: Pattern) -> str:
+    return max((part for part in pattern if not isinstance(part, Wild)), key=len, default="")
+
+
 def _of_pattern(field: str, pattern: Pattern) -> Atom:
     """The most telling text that a value must hold to meet the pattern."""
-    texts = [part for part in pattern if not isinstance(part, Wild)]
-    longest = max(texts, key=len, default="")
+    longest = _longest(pattern)
     if not longest:
         return Atom("has", field, "")
     if pattern[0] == longest or (isinstance(pattern[0], str) and len(pattern[0]) >= _TELLING):
@@ -150,8 +168,8 @@ def _guess(atom: Atom, values: Mapping[str, int]) -> float:
     return 0.01 if len(atom.value) >= _TELLING else 0.2
 
 
-def _texts(check: Affix | Glob) -> str:
+def _texts(check: Textual) -> str:
     """All the texts of a check."""
-    if isinstance(check, Affix):
+    if not isinstance(check, Glob):
         return "".join(check.values)
     return "".join(part for pattern in check.patterns for part in pattern if isinstance(part, str))

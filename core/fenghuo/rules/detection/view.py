@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any, cast
 
+from fenghuo.rules.detection.pattern import text_of
+
 MAX_VALUES = 2_000
 """So many values of an event are looked at by a search for keywords; the rest of a larger document is not."""
 _MAX_DEPTH = 32
@@ -23,11 +25,13 @@ class View:
     the document is copied but such lists, and it must not change while a view of it is used.
     """
 
-    __slots__ = ("_found", "document")
+    __slots__ = ("_found", "_text", "_values", "document")
 
     def __init__(self, document: Mapping[str, Any]) -> None:
         self.document = document
         self._found: dict[str, Any] = {}
+        self._values: list[Any] | None = None
+        self._text: str | None = None
 
     def get(self, field: str) -> Any | None:
         """A field's value; None where it is absent, null, an object or an empty list. A list has at least two values,
@@ -58,9 +62,16 @@ class View:
 
     def values(self) -> list[Any]:
         """Every scalar value of the event but null, at most `MAX_VALUES`."""
-        found: list[Any] = []
-        _collect(self.document, found, 0)
-        return found
+        if self._values is None:
+            self._values = []
+            _collect(self.document, self._values, 0)
+        return self._values
+
+    def text(self) -> str:
+        """All values as one text in lower case, each on a line; what is not in it is in none of them."""
+        if self._text is None:
+            self._text = "\n".join([text_of(value).lower() for value in self.values()])
+        return self._text
 
 
 class _Step:
