@@ -2,41 +2,50 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from fenghuo.errors import Located, Place, Problem
 from fenghuo.rules.documents import Text, find_files, read_texts, split
+from fenghuo.rules.lists import Lists
 from fenghuo.rules.parse import FILE, Parsed, Source, parse_document
 from fenghuo.rules.references import Wrong, check_names, check_references
 from fenghuo.rules.rule import Rule, RuleSet, Unloaded
+
+_LISTS = re.compile(rb"\|list|lists:")
+"""In a document that may name a list; one that was refused is read again each time, for the list may be there now."""
 
 
 class Parses:
     """What was made of documents, by their content, so that a set that is read again parses only what changed.
 
     Without `keep_tests` the tests of rules are checked and let go: they are larger than all else that is kept of a rule.
+    `lists` are the lists from files that the rules name.
     """
 
-    def __init__(self, *, keep_tests: bool = True) -> None:
+    def __init__(self, *, keep_tests: bool = True, lists: Lists | None = None) -> None:
         self._keep_tests = keep_tests
-        self._known: dict[bytes, Parsed] = {}
-        self._used: dict[bytes, Parsed] = {}
+        self.lists = lists or Lists()
+        self._known: dict[tuple[bytes, Path], Parsed] = {}
+        self._used: dict[tuple[bytes, Path], Parsed] = {}
 
     def of(self, text: Text) -> Parsed:
         """What a document is."""
-        parsed = self._used.get(text.digest) or self._known.get(text.digest)
-        if parsed is None:
-            parsed = parse_document(text.content)
+        folder = Path(text.file).parent
+        key = text.digest, folder
+        parsed = self._used.get(key) or self._known.get(key)
+        if parsed is None or (parsed.problems and _LISTS.search(text.content)):
+            parsed = parse_document(text.content, self.lists.at(folder))
             if not self._keep_tests:
                 parsed = parsed.without_tests()
-        self._used[text.digest] = parsed
+        self._used[key] = parsed
         return parsed
 
     def settle(self) -> None:
         """Forget what was not asked for since the last time, and what is quickly made again."""
-        self._known = {digest: parsed for digest, parsed in self._used.items() if parsed.source is None}
+        self._known = {key: parsed for key, parsed in self._used.items() if parsed.source is None}
         self._used = {}
 
 
@@ -47,14 +56,18 @@ def load_rules(
     keep_tests: bool = True,
     known: Iterable[str] = (),
     parses: Parses | None = None,
+    lists: Lists | None = None,
 ) -> RuleSet:
     """The rules of these files and of all `*.yaml` and `*.yml` files below these folders.
 
     Without `keep_tests` the rules' tests are checked and let go. `known` are names of rules outside these files that rules
-    may speak of; `parses` remembers what was read before (and says whether tests are kept).
+    may speak of; `parses` remembers what was read before (and says whether tests are kept, and where lists are);
+    `lists` are the lists from files.
     Raises `Located` with every problem of every file, in reading order; then no rule is loaded.
     """
-    loaded, problems = read_rules(paths, require_tests=require_tests, keep_tests=keep_tests, known=known, parses=parses)
+    loaded, problems = read_rules(
+        paths, require_tests=require_tests, keep_tests=keep_tests, known=known, parses=parses, lists=lists
+    )
     if problems:
         raise Located(problems)
     return loaded
@@ -67,9 +80,10 @@ def read_rules(
     keep_tests: bool = True,
     known: Iterable[str] = (),
     parses: Parses | None = None,
+    lists: Lists | None = None,
 ) -> tuple[RuleSet, list[Problem]]:
     """As `load_rules`, but answers with both: the rules that are right, and what is wrong with the others."""
-    parses = parses or Parses(keep_tests=keep_tests)
+    parses = parses or Parses(keep_tests=keep_tests, lists=lists)
     problems: list[Problem] = []
     files = find_files(paths, problems)
     reading = _Reading(problems=problems)
@@ -87,7 +101,9 @@ def read_rules(
         for rule in reading.rules
         if id(rule) in reasons
     ]
-    loaded = RuleSet(tuple(right), tuple(reading.inapplicable), (*reading.refused, *refused), tuple(files))
+    loaded = RuleSet(
+        tuple(right), tuple(reading.inapplicable), (*reading.refused, *refused), tuple(files), parses.lists
+    )
     return loaded, _in_order([*problems, *(each.problem for each in wrong)], files)
 
 
@@ -95,7 +111,7 @@ def parse_rules(content: bytes, file: str) -> tuple[list[Rule], list[Problem]]:
     """The rules of one file's content, without the checks of the set as a whole."""
     reading = _Reading()
     for text in split(content, file):
-        reading.take(text, parse_document(text.content))
+        reading.take(text, parse_document(text.content, Lists().at(Path(file).parent)))
     return reading.rules, reading.problems
 
 

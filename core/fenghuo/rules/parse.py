@@ -20,6 +20,7 @@ from fenghuo.model import LEVELS, Level
 from fenghuo.rules.expression import VARIABLES, ExpressionError, Node, parse_condition, parse_number
 from fenghuo.rules.kinds import KINDS, Kind
 from fenghuo.rules.kinds.base import milliseconds, parse_clear
+from fenghuo.rules.lists import RuleLists
 from fenghuo.rules.observe import Observer
 from fenghuo.rules.readings import Readings
 from fenghuo.rules.rule import Rule, Unloaded
@@ -129,7 +130,7 @@ class Parsed:
         return Unloaded(self.id, self.title, place, reason)
 
 
-def parse_document(content: bytes) -> Parsed:
+def parse_document(content: bytes, lists: RuleLists) -> Parsed:
     """A document, with places that count from its own first line."""
     try:
         source = Source(content)
@@ -140,12 +141,12 @@ def parse_document(content: bytes) -> Parsed:
         return Parsed()
     if not found and (source.is_overlay or source.is_sigma):
         return _named(Parsed(source=source), source)
-    return parse_source(source)
+    return parse_source(source, lists)
 
 
-def parse_source(source: Source) -> Parsed:
+def parse_source(source: Source, lists: RuleLists) -> Parsed:
     """A rule from its source."""
-    reader = RuleReader(source)
+    reader = RuleReader(source, lists)
     rule = reader.rule()
     found = [] if source.is_usual else source.looked_at[1]
     problems = sorted(dict.fromkeys((*found, *reader.problems)), key=lambda each: (each.place.line, each.place.column))
@@ -165,8 +166,9 @@ def _named(parsed: Parsed, source: Source) -> Parsed:
 class RuleReader:
     """A source → a rule; `problems` is what is wrong with it."""
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: Source, lists: RuleLists) -> None:
         self._source = source
+        self.lists = lists
         self.problems: list[Problem] = []
 
     def rule(self) -> Rule | None:
@@ -191,8 +193,10 @@ class RuleReader:
             kind=kind.name,
             body=body,
             place=self._source.start,
-            where=Where({} if is_of_events else section.where),
-            exceptions=() if is_of_events else tuple(Where(matches) for matches in section.exceptions),
+            where=Where({} if is_of_events else section.where, lists=self.lists),
+            exceptions=()
+            if is_of_events
+            else tuple(Where(matches, lists=self.lists) for matches in section.exceptions),
             levels=levels,
             holds=holds,
             message=message[0],

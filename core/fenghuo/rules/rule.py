@@ -11,6 +11,7 @@ from fenghuo.errors import Place
 from fenghuo.model import Level
 from fenghuo.rules.expression import Node
 from fenghuo.rules.lifecycle import Group, Holds
+from fenghuo.rules.lists import Lists
 from fenghuo.rules.observe import Observer
 from fenghuo.rules.template import Template
 from fenghuo.rules.where import Where
@@ -132,6 +133,8 @@ class RuleSet:
     inapplicable: tuple[Unloaded, ...] = ()
     refused: tuple[Unloaded, ...] = ()
     files: tuple[Path, ...] = ()
+    lists: Lists | None = None
+    """The lists from files that the rules name; its `refresh` takes up what has changed."""
 
     def running_at(self, side: str) -> RuleSet:
         """The rules that run at the `agent` or the `collector`: those that are enabled and say so."""

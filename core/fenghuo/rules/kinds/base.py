@@ -10,6 +10,7 @@ from typing import Any, Protocol, TypeVar
 from fenghuo.config import parse_duration
 from fenghuo.rules.expression import ExpressionError, Node, parse_condition
 from fenghuo.rules.lifecycle import Holds
+from fenghuo.rules.lists import RuleLists
 from fenghuo.rules.observe import Observer
 from fenghuo.rules.rule import Body
 from fenghuo.rules.section import RuleSection
@@ -19,6 +20,11 @@ T = TypeVar("T")
 
 class Reader(Protocol):
     """Reads texts of a rule and notes what is wrong with them at their place."""
+
+    @property
+    def lists(self) -> RuleLists:
+        """The lists from files, as this rule's file names them."""
+        ...
 
     def read(self, key: str, text: str, parse: Callable[[str], T]) -> T | None:
         """`parse(text)`; None where it raised `ExpressionError` or ValueError, which is then noted at `key`."""

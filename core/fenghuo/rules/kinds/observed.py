@@ -13,6 +13,7 @@ from fenghuo.config import Duration, Section
 from fenghuo.rules.expression import ExpressionError, Node, parse_condition, parse_number
 from fenghuo.rules.kinds.base import Clear, Reader, holds_of, milliseconds, parse_clear
 from fenghuo.rules.lifecycle import Holds
+from fenghuo.rules.lists import RuleLists
 from fenghuo.rules.observe import Selection
 from fenghuo.rules.section import Expression, RuleSection
 
@@ -110,7 +111,7 @@ def read_observed(
 
 def read_selection(section: EventSection, reader: Reader) -> Selection | None:
     """The events that a rule is about: `dataset`, `logsource`, `where`, `detection`, but not `exceptions`."""
-    node = reader.read("where", "", lambda _: selection_of(section))
+    node = reader.read("where", "", lambda _: selection_of(section, reader.lists))
     return None if node is None else Selection(node)
 
 
@@ -129,7 +130,7 @@ class Selects(Protocol):
     def exceptions(self) -> Sequence[Mapping[str, Sequence[str]]]: ...
 
 
-def selection_of(section: Selects) -> Detection:
+def selection_of(section: Selects, lists: RuleLists) -> Detection:
     """As `read_selection`; ValueError where a part is wrong."""
     from fenghuo.rules.detection import Every, Not, Some, Test, read_where, simplify  # noqa: PLC0415 — see below
     from fenghuo.rules.detection.checks import Equals  # noqa: PLC0415 — only rules over events need it
@@ -143,12 +144,12 @@ def selection_of(section: Selects) -> Detection:
         source = section.logsource.model_dump(exclude_defaults=True) if section.logsource else {}
         parts.append(detection_of(source, section.detection))
     if section.where:
-        parts.append(read_where(natural(section.where)))
+        parts.append(read_where(natural(section.where), lists=lists))
     if not parts:
         raise ValueError("which events? say 'dataset', 'logsource', 'where' or 'detection'; or 'data' for readings")
-    parts += (
-        [Not(Some(tuple(read_where(natural(matches)) for matches in section.exceptions)))] if section.exceptions else []
-    )
+    if section.exceptions:
+        excluded = (read_where(natural(matches), lists=lists) for matches in section.exceptions)
+        parts.append(Not(Some(tuple(excluded))))
     return simplify(Every(tuple(parts)))
 
 

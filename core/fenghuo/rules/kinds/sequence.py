@@ -15,6 +15,7 @@ from fenghuo.rules.expression import Node
 from fenghuo.rules.kinds.base import Kind, Reader, holds_of, milliseconds
 from fenghuo.rules.kinds.observed import FOREVER, EventSection, LogSource, Name, selection_of
 from fenghuo.rules.lifecycle import SETTLE_MS, Holds
+from fenghuo.rules.lists import RuleLists
 from fenghuo.rules.observe import Cell, Observer, Selection
 from fenghuo.rules.section import Expression, FieldName, Matches, RuleName, RuleSection
 from fenghuo.rules.stepping import load_cell, start_cell
@@ -178,24 +179,28 @@ def _selections(section: SequenceSection, reader: Reader) -> tuple[Selection, ..
     has_common = section.dataset or section.logsource or section.detection or section.where
     common: Detection | None = None
     if has_common:
-        common = reader.read("where", "", lambda _: selection_of(section.model_copy(update={"exceptions": []})))
+        common = reader.read(
+            "where", "", lambda _: selection_of(section.model_copy(update={"exceptions": []}), reader.lists)
+        )
         if common is None:
             return None
     found: list[Selection] = []
     for number, step in enumerate(section.steps):
-        selection = reader.read(f"steps.{number}", "", _selecting(step, section, common))
+        selection = reader.read(f"steps.{number}", "", _selecting(step, section, common, reader.lists))
         if selection is None:
             return None
         found.append(selection)
     if section.until is not None:
-        selection = reader.read("until", "", _selecting(section.until, section, common))
+        selection = reader.read("until", "", _selecting(section.until, section, common, reader.lists))
         if selection is None:
             return None
         found.append(selection)
     return tuple(found)
 
 
-def _selecting(step: EventsSection, section: RuleSection, common: Detection | None) -> Callable[[str], Selection]:
+def _selecting(
+    step: EventsSection, section: RuleSection, common: Detection | None, lists: RuleLists
+) -> Callable[[str], Selection]:
     def select(text: str) -> Selection:
         from fenghuo.rules.detection import Every, simplify  # noqa: PLC0415 — only rules over events need it
 
@@ -208,7 +213,7 @@ def _selecting(step: EventsSection, section: RuleSection, common: Detection | No
         if not is_of_events:
             raise ValueError("which events? say 'where', 'dataset', 'logsource' or 'detection'; or 'rules' for alerts")
         whole = step.model_copy(update={"exceptions": [*step.exceptions, *section.exceptions]})
-        own = selection_of(whole)
+        own = selection_of(whole, lists)
         return Selection(own if common is None else simplify(Every((common, own))), fields=step.by)
 
     return select
