@@ -309,7 +309,7 @@ class Engine:
             self._groups.now = max(self._groups.now, due)
             timers = self._groups.timers
             if timers and timers[0][0] == due:
-                _, _, track, group = heapq.heappop(timers)
+                _, _, _, track, group = heapq.heappop(timers)
                 if isinstance(group, Place):
                     self._observing.ring(group, due)
                 else:

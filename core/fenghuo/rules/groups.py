@@ -22,8 +22,8 @@ class Groups:
 
     `told`    the steps that came of it, until somebody takes them
     `now`     the newest moment that was told, Unix milliseconds
-    `timers`  when something happens without a reading: moment, number, track, group (None: look for silent series), or
-              the place of a cell
+    `timers`  when something happens without a reading: moment, rank, number, track, group (None: look for silent series),
+              or the place of a cell; cells come first, for what they say at a moment decides what becomes of their group
     """
 
     def __init__(self, states: Iterable[RuleState]) -> None:
@@ -32,7 +32,7 @@ class Groups:
         self.observed: frozenset[str] = frozenset()
         """Names of rules whose alerts others observe."""
         self.now = 0
-        self.timers: list[tuple[int, int, Track, Group | Place | None]] = []
+        self.timers: list[tuple[int, bool, int, Track, Group | Place | None]] = []
         self._number = itertools.count()
         self._connect_suppressors(list(states))
 
@@ -60,7 +60,7 @@ class Groups:
 
     def queue(self, due: int, track: Track, group: Group | Place | None) -> None:
         """Set a timer."""
-        heapq.heappush(self.timers, (due, next(self._number), track, group))
+        heapq.heappush(self.timers, (due, not isinstance(group, Place), next(self._number), track, group))
 
     def add(self, track: Track, own: Key, labels: dict[str, str], time: int) -> Group:
         """A group of the row whose own labels are `own`, and all of whose labels are `labels`."""

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from fenghuo.rules.kinds.absence import ABSENCE
 from fenghuo.rules.kinds.base import Kind
+from fenghuo.rules.kinds.cardinality import CARDINALITY
 from fenghuo.rules.kinds.change import CHANGE
 from fenghuo.rules.kinds.composite import COMPOSITE
 from fenghuo.rules.kinds.frequency import FREQUENCY
@@ -21,6 +22,7 @@ KINDS: Mapping[str, Kind] = {
     "change": CHANGE,
     "absence": ABSENCE,
     "frequency": FREQUENCY,
+    "cardinality": CARDINALITY,
     "sequence": SEQUENCE,
     "composite": COMPOSITE,
 }

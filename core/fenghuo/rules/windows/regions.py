@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from fenghuo.rules.expression import Comparison, Membership, Node, Number, Variable, children
 from fenghuo.rules.scalar import compile_scalar
+
+
+_TURNED = str.maketrans("<>", "><")
 
 
 @dataclass(frozen=True)
@@ -19,14 +22,12 @@ class Regions:
     `on`       whether the condition is true there
     `quiet`    whether nothing is to be said there: the condition is not true, and the clear condition is
     `sure`     whether the condition is true there and would be for any larger count too
-    `is_exact` False: an expression is too clever to be taken apart, and any change of the count may matter
     """
 
     starts: tuple[int, ...]
     on: tuple[bool, ...]
     quiet: tuple[bool, ...]
     sure: tuple[bool, ...]
-    is_exact: bool
 
     @property
     def highest(self) -> int:
@@ -43,31 +44,35 @@ class Regions:
         return bisect_right(self.starts, count)
 
 
-def regions_of(condition: Node, clear: Node | None = None, others: Iterable[Node] = ()) -> Regions:
-    """The stretches of a condition over `value`, its clear condition and those of the levels."""
+def regions_of(condition: Node, clear: Node | None, others: Iterable[Node], most: int) -> Regions:
+    """The stretches of a condition over `value`, its clear condition and those of the levels, for counts up to `most`."""
     nodes = [condition, *([] if clear is None else [clear]), *others]
+    truths = [compile_scalar(node) for node in nodes]
     found: set[int] = {1}
-    is_exact = not [node for node in nodes if not _collect(node, found)]
+    if [node for node in nodes if not _collect(node, found)]:
+        # Too clever to be taken apart, so it is tried out.
+        answers = [[truth({"value": count}) for truth in truths] for count in range(most + 1)]
+        found |= {count for count in range(1, most + 1) if answers[count] != answers[count - 1]}
     starts = tuple(sorted(start for start in found if start > 0))
     firsts = (0, *starts)
-    is_on, is_clear = compile_scalar(condition), None if clear is None else compile_scalar(clear)
-    on = tuple(is_on({"value": count}) is True for count in firsts)
-    quiet = tuple(
-        not truth and (is_clear is None or is_clear({"value": count}) is True)
-        for truth, count in zip(on, firsts, strict=True)
-    )
+    on = tuple(truths[0]({"value": count}) is True for count in firsts)
+    over = tuple(clear is None or truths[1]({"value": count}) is True for count in firsts)
+    quiet = tuple(is_over and not is_on for is_on, is_over in zip(on, over, strict=True))
     sure = tuple(all(on[number:]) for number in range(len(on)))
-    return Regions(starts, on, quiet, sure, is_exact)
+    return Regions(starts, on, quiet, sure)
 
 
 def _collect(node: Node, found: set[int]) -> bool:
     """Add the counts at which a condition may change; False where they cannot be told."""
     match node:
-        case Comparison(_, Variable(), Number(limit)) | Comparison(_, Number(limit), Variable()):
-            found |= _steps((limit,))
+        case Comparison(operator, Variable(), Number(limit)):
+            found |= _steps(operator, limit)
+            return True
+        case Comparison(operator, Number(limit), Variable()):
+            found |= _steps(operator.translate(_TURNED), limit)
             return True
         case Membership(Variable(), members, _):
-            found |= _steps(tuple(members))
+            found |= {step for member in members for step in _steps("==", member)}
             return True
         case Comparison() | Membership():
             return False
@@ -75,6 +80,9 @@ def _collect(node: Node, found: set[int]) -> bool:
             return not [child for child in children(node) if not _collect(child, found)]
 
 
-def _steps(limits: Sequence[float]) -> set[int]:
-    """The counts at which a comparison with these numbers may change: each one, and the next above it."""
-    return {step for limit in limits if math.isfinite(limit) for step in (math.ceil(limit), math.floor(limit) + 1)}
+def _steps(operator: str, limit: float) -> set[int]:
+    """The counts at which a comparison with a number changes."""
+    if not math.isfinite(limit):
+        return set()
+    at, beyond = math.ceil(limit), math.floor(limit) + 1
+    return {at} if operator in (">=", "<") else {beyond} if operator in (">", "<=") else {at, beyond}

@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from fenghuo.config import Duration
 from fenghuo.rules.expression import ExpressionError, Node, fields_of, parse_condition
 from fenghuo.rules.kinds.base import Reader, milliseconds, parse_clear
 from fenghuo.rules.kinds.observed import Observed, ObservedSection, read_observed
-from fenghuo.rules.section import Expression
+from fenghuo.rules.lifecycle import Holds
+from fenghuo.rules.section import Expression, FieldName
 from fenghuo.rules.windows.regions import Regions
 
+
+def _as_list(value: Any) -> Any:
+    return [value] if isinstance(value, str) else value
+
+
+Fields = Annotated[list[FieldName], BeforeValidator(_as_list), Field(min_length=1, max_length=8)]
+"""One field, or several whose combinations count."""
 Span = Annotated[Duration, Field(gt=0, le=31 * 86_400)]
 
 
@@ -34,6 +42,24 @@ class Windowed:
     window: int
     forget: int
     levels: tuple[Node, ...]
+
+    @property
+    def holds(self) -> Holds:
+        return self.observed.holds
+
+    @property
+    def common(self) -> dict[str, Any]:
+        """What the body of every such kind takes."""
+        observed = self.observed
+        return {
+            "selections": observed.selections,
+            "data": observed.data,
+            "condition": observed.condition,
+            "clear": observed.clear,
+            "levels": self.levels,
+            "window": self.window,
+            "forget": self.forget,
+        }
 
 
 def read_windowed(
