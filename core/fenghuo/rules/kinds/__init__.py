@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from fenghuo.rules.kinds.absence import ABSENCE
 from fenghuo.rules.kinds.base import Kind
+from fenghuo.rules.kinds.beacon import BEACON
 from fenghuo.rules.kinds.cardinality import CARDINALITY
 from fenghuo.rules.kinds.change import CHANGE
 from fenghuo.rules.kinds.composite import COMPOSITE
@@ -24,6 +25,7 @@ KINDS: Mapping[str, Kind] = {
     "frequency": FREQUENCY,
     "cardinality": CARDINALITY,
     "sequence": SEQUENCE,
+    "beacon": BEACON,
     "composite": COMPOSITE,
 }
 
