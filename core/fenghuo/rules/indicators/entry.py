@@ -34,7 +34,6 @@ class Entry:
     key: str | bytes
     prefix: int | None = None
     port: int | None = None
-    exact: bool = False
     confidence: int | None = None
     since: int | None = None
     until: int | None = None
@@ -167,9 +166,9 @@ def read_time(value: Any) -> int | None:
         else:
             moment = datetime.fromisoformat(text.removesuffix(" UTC"))
             seconds = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+        return min(max(0, int(seconds)), _LATEST)
     except (ValueError, OverflowError):
         raise Unfit("no time") from None
-    return min(max(0, int(seconds)), _LATEST)
 
 
 def read_confidence(value: Any) -> int | None:

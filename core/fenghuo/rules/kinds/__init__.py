@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from fenghuo.rules.kinds.absence import ABSENCE
+from fenghuo.rules.kinds.allow import ALLOW
 from fenghuo.rules.kinds.base import Kind
 from fenghuo.rules.kinds.beacon import BEACON
 from fenghuo.rules.kinds.cardinality import CARDINALITY
 from fenghuo.rules.kinds.change import CHANGE
 from fenghuo.rules.kinds.composite import COMPOSITE
+from fenghuo.rules.kinds.deny import DENY
 from fenghuo.rules.kinds.frequency import FREQUENCY
+from fenghuo.rules.kinds.indicator import INDICATOR
 from fenghuo.rules.kinds.match import MATCH
 from fenghuo.rules.kinds.rate import RATE
 from fenghuo.rules.kinds.sequence import SEQUENCE
@@ -27,6 +30,9 @@ KINDS: Mapping[str, Kind] = {
     "sequence": SEQUENCE,
     "beacon": BEACON,
     "composite": COMPOSITE,
+    "indicator": INDICATOR,
+    "allow": ALLOW,
+    "deny": DENY,
 }
 
 __all__ = ["KINDS", "Kind"]

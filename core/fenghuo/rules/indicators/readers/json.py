@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, BinaryIO, cast
 
 import ijson  # pyright: ignore[reportMissingTypeStubs] — it brings none
@@ -22,6 +22,9 @@ from fenghuo.rules.indicators.values import Type
 
 MAX_OBJECT = 8 * 2**20
 """Bytes of a file that may pass without one whole object: what is larger is no indicator and would only fill memory."""
+
+MAX_DEPTH = 64
+_READ = 16_384
 
 _STIX: Mapping[str, Type | None] = {
     "domain-name:value": Type.DOMAIN,
@@ -71,22 +74,57 @@ def _broken(error: Exception) -> Unreadable:
 
 
 def _failures() -> tuple[type[Exception], ...]:
-    # ijson's errors; a number of ten thousand digits and a surrogate alone are ValueErrors, depth beyond yajl's stack a MemoryError
+    # A number of ten thousand digits and half a surrogate are ValueErrors.
     return (ijson.JSONError, ValueError, RecursionError, OverflowError)
+
+
+def _objects(stream: BinaryIO, is_wanted: Callable[[list[str]], bool]) -> Iterator[dict[str, Any]]:
+    """The objects at the places that are wanted: the keys on the way there, `[]` for a list.
+
+    ijson's own prefixes would fill the memory where a hostile file nests a hundred thousand lists.
+    """
+    bounded = _Bounded(stream)
+    way: list[str] = []
+    builder: Any = None
+    inside = 0
+    try:
+        for event, value in ijson.basic_parse(bounded, buf_size=_READ, use_float=True):
+            if event == "map_key":
+                way[-1] = value
+            elif event == "start_map":
+                if builder is None and is_wanted(way):
+                    builder, inside = ijson.ObjectBuilder(), len(way)
+                way.append("")
+            elif event == "start_array":
+                way.append("[]")
+            elif event in ("end_map", "end_array"):
+                way.pop()
+            if len(way) > MAX_DEPTH:
+                raise Unreadable(f"no valid JSON: nested more than {MAX_DEPTH} deep")
+            if builder is None:
+                bounded.came()
+                continue
+            builder.event(event, value)
+            if event == "end_map" and len(way) == inside:
+                yield builder.value
+                builder = None
+    except _failures() as error:
+        raise _broken(error) from None
+
+
+def _is_stix(way: list[str]) -> bool:
+    return way[-2:] == ["objects", "[]"]
+
+
+def _is_misp(way: list[str]) -> bool:
+    return way[-2:] == ["Attribute", "[]"]
 
 
 def read_stix(stream: BinaryIO, source: ListSource, refused: Refused) -> Iterator[Entry]:
     """The indicators of a bundle (or of a TAXII envelope)."""
     wanted = None if source.type == "auto" else Type[source.type.upper()]
-    bounded = _Bounded(stream)
-    number = 0
-    try:
-        for number, item in enumerate(ijson.items(bounded, "objects.item", use_float=True), 1):
-            bounded.came()
-            if isinstance(item, dict):
-                yield from _indicator(cast("dict[str, Any]", item), number, wanted, refused)
-    except _failures() as error:
-        raise _broken(error) from None
+    for number, item in enumerate(_objects(stream, _is_stix), 1):
+        yield from _indicator(item, number, wanted, refused)
 
 
 def _indicator(item: Mapping[str, Any], number: int, wanted: Type | None, refused: Refused) -> Iterable[Entry]:
@@ -136,25 +174,8 @@ def _stix_type(path: str) -> Type | None:
 def read_misp(stream: BinaryIO, source: ListSource, refused: Refused) -> Iterator[Entry]:
     """The attributes of MISP events, of their objects and of searches that are meant for detection (`to_ids`)."""
     wanted = None if source.type == "auto" else Type[source.type.upper()]
-    bounded = _Bounded(stream)
-    builder: Any = None
-    inside = ""
-    number = 0
-    try:
-        for prefix, event, value in ijson.parse(bounded, use_float=True):
-            if builder is None:
-                bounded.came()
-                if event == "start_map" and (prefix == "Attribute.item" or prefix.endswith(".Attribute.item")):
-                    builder, inside = ijson.ObjectBuilder(), prefix
-                    builder.event(event, value)
-                continue
-            builder.event(event, value)
-            if event == "end_map" and prefix == inside:
-                number += 1
-                yield from _attribute(builder.value, number, wanted, refused)
-                builder = None
-    except _failures() as error:
-        raise _broken(error) from None
+    for number, item in enumerate(_objects(stream, _is_misp), 1):
+        yield from _attribute(item, number, wanted, refused)
 
 
 def _attribute(item: Mapping[str, Any], number: int, wanted: Type | None, refused: Refused) -> Iterable[Entry]:

@@ -1,0 +1,225 @@
+"""`indicator`: an event names a domain, address, hash or URL that is on a list."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Literal, cast
+
+from pydantic import BeforeValidator, Field
+
+from fenghuo.alerts import iso
+from fenghuo.config import Duration
+from fenghuo.rules.indicators.registry import ListHandle
+from fenghuo.rules.indicators.source import ListSource
+from fenghuo.rules.indicators.store import Hit, IndicatorSet
+from fenghuo.rules.indicators.values import Type
+from fenghuo.rules.kinds.base import Kind, Reader, holds_of, milliseconds
+from fenghuo.rules.kinds.fleeting import Fleeting
+from fenghuo.rules.kinds.observed import FOREVER, EventSection, selection_of
+from fenghuo.rules.lifecycle import Holds
+from fenghuo.rules.lists import RuleLists
+from fenghuo.rules.observe import Cell, Measure, Observer, Seen, Selection
+from fenghuo.rules.section import FieldName, Line
+
+FIELDS: Mapping[Type, tuple[str, ...]] = {
+    Type.DOMAIN: ("dns.question.name", "tls.client.server_name", "url.domain", "destination.domain"),
+    Type.IP: ("source.ip", "destination.ip", "client.ip", "server.ip", "dns.resolved_ip"),
+    Type.HASH: (
+        *(f"file.hash.{name}" for name in ("md5", "sha1", "sha256", "sha512")),
+        *(f"process.hash.{name}" for name in ("md5", "sha1", "sha256")),
+        *(f"tls.server.hash.{name}" for name in ("md5", "sha1", "sha256")),
+        *(f"tls.client.hash.{name}" for name in ("md5", "sha1", "sha256")),
+        "tls.client.ja3",
+        "tls.server.ja3s",
+    ),
+    Type.URL: ("url.full", "url.original"),
+}
+"""Where indicators of a type are looked for, unless the rule says."""
+MAX_VALUES = 100
+"""So many values of one field are looked up."""
+Words = Literal["domain", "ip", "hash", "url"]
+
+
+def _as_list(value: Any) -> Any:
+    return [value] if isinstance(value, str | Mapping) else value
+
+
+class IndicatorSection(EventSection):
+    kind: Literal["indicator"] = Field(
+        description="Events that name a domain, address, hash or URL of a list. Without `group_by`, an alert a `source.ip`."
+    )
+    lists: Annotated[list[Line | ListSource], BeforeValidator(_as_list), Field(min_length=1, max_length=100)] = Field(
+        description="The lists: names, files (relative to the rule's), or files with options."
+    )
+    fields: dict[Words, Annotated[list[FieldName], BeforeValidator(_as_list), Field(min_length=1, max_length=32)]] = (
+        Field(
+            default={},
+            description="Which fields are looked up, by type (`domain`, `ip`, `hash`, `url`); the usual ECS fields of all types if not said.",
+        )
+    )
+    min_confidence: Annotated[int, Field(ge=0, le=100)] = Field(
+        default=0, description="Only entries at least so sure; above 0, those that tell no confidence do not count."
+    )
+    lasts: Duration = Field(default=3600, description="How long an alert stays after the last hit.")
+    group_by: list[FieldName] | None = Field(
+        default=["source.ip"], description="The fields that tell entities apart.", max_length=16
+    )
+
+
+@dataclass(frozen=True)
+class IndicatorBody(Observer):
+    """On at each event that names something listed.
+
+    `fields`: what is looked up where, with the field of the port beside an address.
+    """
+
+    tells_each: bool = True
+    lists: RuleLists | None = None
+    handles: tuple[ListHandle, ...] = ()
+    fields: tuple[tuple[Type, str, str], ...] = ()
+    min_confidence: int = 0
+    ids: frozenset[int] = field(default=frozenset(), init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "ids", frozenset(handle.id for handle in self.handles))
+
+    def start(self) -> Cell:
+        return _IndicatorCell(self)
+
+    def load(self, saved: Any) -> Cell:
+        del saved
+        return _IndicatorCell(self)
+
+    def find(self, seen: Seen) -> list[Found]:
+        """Everything in an event that its lists hold, the surest first."""
+        assert self.lists is not None
+        current = self.lists.current
+        if not len(current):
+            return []
+        asked: set[tuple[Type, str]] = set()
+        found: list[Found] = []
+        for type_, name, port_name in self.fields:
+            value = seen.get(name)
+            if value is None:
+                continue
+            port = seen.get(port_name) if port_name else None
+            for one in cast("list[Any]", value)[:MAX_VALUES] if isinstance(value, list) else (value,):
+                if isinstance(one, str) and (type_, one) not in asked:
+                    asked.add((type_, one))
+                    hits = current.find(type_, one, seen.time, port if isinstance(port, int) else None)
+                    found += [Found(hit, current, name, one) for hit in hits if self._counts(hit, current)]
+        found.sort(key=lambda each: -1 if each.hit.confidence is None else each.hit.confidence, reverse=True)
+        return found
+
+    def _counts(self, hit: Hit, current: IndicatorSet) -> bool:
+        if current.lists[hit.list].id not in self.ids:
+            return False
+        return not self.min_confidence or (hit.confidence or -1) >= self.min_confidence
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A hit, in which field and for which value of the event."""
+
+    hit: Hit
+    current: IndicatorSet
+    field: str
+    observed: str
+
+    def values(self) -> dict[str, float | str]:
+        """For messages, conditions and evidence; with ECS's names beside ours."""
+        hit = self.hit
+        feed = self.current.lists[hit.list].name
+        found: dict[str, float | str] = {
+            "indicator": hit.indicator,
+            "type": hit.type.word,
+            "list": feed,
+            "field": self.field,
+            "observed": self.observed[:500],
+            "description": hit.description,
+            "confidence": "" if hit.confidence is None else hit.confidence,
+            "expires": "" if hit.until is None else iso(hit.until),
+            "threat.feed.name": feed,
+            "threat.indicator.type": _ecs_type(hit),
+            "threat.indicator.name": hit.indicator,
+            "threat.indicator.confidence": _ecs_confidence(hit.confidence),
+            "threat.indicator.description": hit.description,
+        }
+        return {name: value for name, value in found.items() if value != ""}
+
+
+def _ecs_type(hit: Hit) -> str:
+    if hit.type is Type.IP:
+        return "ipv6-addr" if ":" in hit.indicator.partition(".")[0] else "ipv4-addr"
+    return {Type.DOMAIN: "domain-name", Type.HASH: "file", Type.URL: "url"}[hit.type]
+
+
+def _ecs_confidence(confidence: int | None) -> str:
+    """ECS's words, by the scale of STIX 2.1, appendix A."""
+    if confidence is None:
+        return "Not Specified"
+    if confidence == 0:
+        return "None"
+    return "Low" if confidence < 30 else "Medium" if confidence < 70 else "High"
+
+
+class _IndicatorCell(Fleeting):
+    def __init__(self, body: IndicatorBody) -> None:
+        self._body = body
+
+    def see(self, seen: Seen, selection: int) -> Measure | None:
+        del selection
+        found = self._body.find(seen)
+        if not found:
+            return None
+        first = found[0]
+        values = first.values()
+        if len(found) > 1:
+            values["others"] = ", ".join(dict.fromkeys(each.hit.indicator for each in found[1:6]))
+        confidence = first.hit.confidence
+        return Measure(
+            None if confidence is None else float(confidence),
+            on=True,
+            values=values,
+            events=(seen.id,),
+            since=seen.time,
+        )
+
+
+def _read(section: IndicatorSection, reader: Reader) -> tuple[IndicatorBody, Holds] | None:
+    fields = _fields(section)
+    selection = reader.read("where", "", lambda _: _selection(section, reader, [name for _, name, _ in fields]))
+    lists = reader.lists
+    handles = reader.read("lists", "", lambda _: tuple(lists.indicators(each) for each in section.lists))
+    if selection is None or handles is None:
+        return None
+    body = IndicatorBody(
+        (selection,), lists=lists, handles=handles, fields=fields, min_confidence=section.min_confidence
+    )
+    return body, holds_of(section, stale=FOREVER, lasts=milliseconds(section.lasts), settle=0)
+
+
+def _fields(section: IndicatorSection) -> tuple[tuple[Type, str, str], ...]:
+    chosen: Mapping[Type, Sequence[str]] = FIELDS
+    if section.fields:
+        chosen = {Type[word.upper()]: names for word, names in section.fields.items()}
+    return tuple(
+        (type_, name, name.removesuffix(".ip") + ".port" if type_ is Type.IP and name.endswith(".ip") else "")
+        for type_, names in chosen.items()
+        for name in names
+    )
+
+
+def _selection(section: IndicatorSection, reader: Reader, names: Sequence[str]) -> Selection:
+    """Events that have one of the fields, and meet what the rule says beside."""
+    from fenghuo.rules.detection import Every, Some, Test, simplify  # noqa: PLC0415 — only rules over events need it
+    from fenghuo.rules.detection.checks import Exists  # noqa: PLC0415 — the same
+
+    node = Some(tuple(Test(name, Exists()) for name in names))
+    if section.dataset or section.logsource or section.detection or section.where or section.exceptions:
+        node = Every((selection_of(section, reader.lists), node))
+    return Selection(simplify(node))
+
+
+INDICATOR = Kind("indicator", IndicatorSection, _read)
