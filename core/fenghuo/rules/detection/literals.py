@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from operator import methodcaller
 
 Meets = Callable[[str], bool]
@@ -67,7 +67,7 @@ def contains(values: Sequence[str]) -> Meets:
     if len(values) == 1:
         return methodcaller("__contains__", values[0])
     if len(values) > _FEW_WITHIN:
-        found = which_within(values)
+        found = which_of([("contains", value) for value in values])
         return lambda text: bool(found(text))
 
     def meets(text: str) -> bool:
@@ -79,11 +79,21 @@ def contains(values: Sequence[str]) -> Meets:
     return meets
 
 
-def which_within(values: Sequence[str]) -> Callable[[str], Sequence[int]]:
-    """The positions of those that lie within a text."""
-    if len(values) > _FEW_WITHIN:
-        from fenghuo.rules.detection.regex import literal_set  # noqa: PLC0415 — RE2 is loaded for long lists alone
+def which_of(texts: Sequence[tuple[str, str]]) -> Callable[[str], Sequence[int]]:
+    """The positions of those that are found in a text; each has its place: `starts`, `ends` or `contains`."""
 
-        return literal_set(values)
-    numbered = tuple(enumerate(values))
-    return lambda text: [number for number, value in numbered if value in text]
+    def one_by_one(text: str) -> Sequence[int]:
+        return [number for number, (place, value) in enumerate(texts) if _PLACES[place](text, value)]
+
+    if len(texts) <= _FEW_WITHIN:
+        return one_by_one
+    from fenghuo.rules.detection.regex import text_set  # noqa: PLC0415 — RE2 is loaded for long lists alone
+
+    return text_set(texts, one_by_one)
+
+
+_PLACES: Mapping[str, Callable[[str, str], bool]] = {
+    "starts": str.startswith,
+    "ends": str.endswith,
+    "contains": str.__contains__,
+}

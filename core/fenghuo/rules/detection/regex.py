@@ -12,6 +12,8 @@ _MAX_MEMORY = 4 << 20
 """Bytes that one expression, or one set of them, may use."""
 _MAX_SHARED = 400
 """Larger programs (RE2's instructions) are not put into one set with others, whose states they would multiply."""
+_MAX_SET = 16_000
+"""Characters of the patterns of one set; with twice as many it would not fit into its memory."""
 _HINT = "RE2 knows no look-around and no back-references; what must not be there goes into a condition with `not`"
 
 Which = Callable[[str], Sequence[int]]
@@ -78,39 +80,70 @@ def _offset(pattern: str, reason: str) -> int:
 
 
 def regex_set(patterns: Sequence[tuple[str, str]]) -> tuple[Which, list[int]]:
-    """Many expressions (each with its flags) sought at once: the positions of those that are found in a text; and the
-    positions of those that are too large to be sought with others.
+    """Many expressions (each with its flags) sought at once: the positions of those that may be found in a text; and
+    the positions of those that are too large to be sought with others.
     """
     chosen: list[int] = []
     left: list[int] = []
     for number, (pattern, flags) in enumerate(patterns):
         (chosen if _compiled(pattern, flags).programsize <= _MAX_SHARED else left).append(number)
-    found = _set([_flagged(*patterns[number]) for number in chosen])
+    everything = range(len(chosen))
+    found = _sets([_flagged(*patterns[number]) for number in chosen], lambda _: everything)
     if not left:
         return found, left
     return (lambda text: [chosen[position] for position in found(text)]), left
 
 
-def literal_set(values: Sequence[str]) -> Which:
-    """The positions of those texts that lie within a text."""
+def text_set(texts: Sequence[tuple[str, str]], otherwise: Which) -> Which:
+    """Many texts sought at once, each with its place (`starts`, `ends` or `contains`): the positions of those that are
+    found in a text. `otherwise` finds them where RE2 has too little memory.
+    """
     escape: Callable[[str], str] = _engine().escape
-    return _set([escape(value) for value in values])
+    before, after = {"starts": "^"}, {"ends": "$"}
+    return _sets([before.get(place, "") + escape(text) + after.get(place, "") for place, text in texts], otherwise)
+
+
+def _sets(patterns: Sequence[str], otherwise: Which) -> Which:
+    """As many sets as the patterns need."""
+    made: list[tuple[int, Which]] = []
+    start = 0
+    while start < len(patterns):
+        end, size = start, 0
+        while end < len(patterns) and (end == start or size + len(patterns[end]) <= _MAX_SET):
+            size += len(patterns[end])
+            end += 1
+        made.append((start, _set(patterns[start:end])))
+        start = end
+    one = made[0][1] if len(made) == 1 else _one_of_several(made)
+
+    def which(text: str) -> Sequence[int]:
+        try:
+            return one(text)
+        except _OutOfMemoryError:
+            return otherwise(text)
+
+    return which
+
+
+def _one_of_several(made: Sequence[tuple[int, Which]]) -> Which:
+    return lambda text: [first + number for first, which in made for number in which(text)]
+
+
+class _OutOfMemoryError(Exception):
+    """RE2 gave up on a set."""
 
 
 def _set(patterns: Sequence[str]) -> Which:
-    if not patterns:
-        return lambda _: ()
     engine = _engine()
     made = engine.Set.SearchSet(_options(engine))
     for pattern in patterns:
         made.Add(encoded(pattern))
     # The empty expression is found always: where it is not, RE2 was out of memory and the answer says nothing.
     last: int = made.Add(b"")
-    everything = range(last)
     try:
         made.Compile()
     except engine.error:
-        return lambda _: everything
+        return _give_up
     match = made.Match
 
     def which(text: str) -> Sequence[int]:
@@ -120,7 +153,12 @@ def _set(patterns: Sequence[str]) -> Which:
             data = encoded(text)
         found = match(data)
         if found is None:
-            return everything
+            raise _OutOfMemoryError
         return () if len(found) == 1 else [number for number in found if number != last]
 
     return which
+
+
+def _give_up(text: str) -> Sequence[int]:
+    del text
+    raise _OutOfMemoryError

@@ -8,11 +8,13 @@ from typing import Any, Generic, TypeVar
 
 from fenghuo.rules.detection.checks import Order, number_of
 from fenghuo.rules.detection.compile import as_list
-from fenghuo.rules.detection.literals import Ends, Starts, which_within
+from fenghuo.rules.detection.literals import Ends, Starts, which_of
 from fenghuo.rules.detection.needs import Atom
 from fenghuo.rules.detection.pattern import text_of
 
 T = TypeVar("T")
+_IN_PASSING = 4_000
+"""Characters of starts and ends that are sought together with texts that may stand anywhere."""
 Look = Callable[[str], Iterable[T]]
 
 
@@ -28,12 +30,7 @@ class Table(Generic[T]):
         self._lowered: list[Look[T]] = []
         self._as_is: list[Look[T]] = []
         self._numbers: list[_Bounds[T]] = []
-        if starts := of_kind.get("starts"):
-            self._lowered.append(_affixes(starts, Starts(starts).candidates))
-        if ends := of_kind.get("ends"):
-            self._lowered.append(_affixes(ends, Ends(ends).candidates))
-        if within := of_kind.get("contains"):
-            self._lowered.append(_chosen(list(within.values()), which_within(list(within))))
+        self._add_texts(of_kind)
         if regexes := of_kind.get("regex"):
             self._add_regexes(regexes)
         for kind, order in _ORDERS.items():
@@ -41,6 +38,22 @@ class Table(Generic[T]):
                 self._numbers.append(_Bounds(order, {_number(bound): thing for bound, thing in bounds.items()}))
         if networks := of_kind.get("cidr"):
             self._add_networks(networks)
+
+    def _add_texts(self, of_kind: Mapping[str, Mapping[str, T]]) -> None:
+        none: Mapping[str, T] = {}
+        starts, ends, within = (of_kind.get(kind, none) for kind in ("starts", "ends", "contains"))
+        if within:
+            # What is sought anyway finds a few starts and ends in passing.
+            shared = [("contains", within)]
+            if sum(map(len, (*starts, *ends))) <= _IN_PASSING:
+                shared += [("starts", starts), ("ends", ends)]
+                starts = ends = none
+            texts = [(place, text) for place, filed in shared for text in filed]
+            self._lowered.append(_chosen([thing for _, filed in shared for thing in filed.values()], which_of(texts)))
+        if starts:
+            self._lowered.append(_affixes(starts, Starts(starts).candidates))
+        if ends:
+            self._lowered.append(_affixes(ends, Ends(ends).candidates))
 
     def _add_regexes(self, filed: Mapping[str, T]) -> None:
         from fenghuo.rules.detection.regex import regex_set  # noqa: PLC0415 — RE2 is loaded for such rules alone
