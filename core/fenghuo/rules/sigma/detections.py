@@ -15,15 +15,14 @@ from sigma.conditions import (
     ConditionSelector,
     SigmaCondition,
 )
-from sigma.exceptions import SigmaError, SigmaModifiedError
-from sigma.modifiers import modifier_mapping
-from sigma.rule.detection import SigmaDetectionItem  # pyright: ignore[reportMissingTypeStubs] — its types are inline, only this package lacks the mark
+from sigma.exceptions import SigmaError
 
-from fenghuo.config.words import allow, suggest
+from fenghuo.config.words import suggest
 from fenghuo.rules.detection import Node
 from fenghuo.rules.detection.pattern import compile_pattern, parse_pattern
 from fenghuo.rules.detection.tree import Not, TreeError, every, simplify, some
 from fenghuo.rules.sigma.documents import CannotApply, Path, Wrong
+from fenghuo.rules.sigma.items import first_line, read_item
 from fenghuo.rules.sigma.values import ItemReader
 
 MAX_CONDITION = 10_000
@@ -33,8 +32,6 @@ _NO_SELECTIONS = ("condition", "timeframe", "rules")
 _OLD_COUNT = (
     "its condition counts with `|`, as Sigma did before it had correlations; a correlation document says the same"
 )
-_OTHER_NAMES = {"utf16le": "wide"}
-"""Modifiers of the specification that pySigma knows by another name only."""
 
 Selected = Callable[[], Node]
 """A selection; raises CannotApply where it is one that cannot be run and the condition asks for it."""
@@ -110,40 +107,11 @@ def _defined(definition: Any, path: Path, items: ItemReader, wrong: list[Wrong])
 
 
 def _item(key: str | None, value: Any, path: Path, items: ItemReader, wrong: list[Wrong]) -> Node:
-
     try:
-        _check_item(key, value)
-        name = None if key is None else "|".join(_OTHER_NAMES.get(part, part) for part in key.split("|"))
-        return items.read(SigmaDetectionItem.from_mapping(name, value))
+        return items.read(read_item(key, value))
     except Wrong as error:
         wrong.append(Wrong(str(error), path, error.hint))
-    except SigmaModifiedError as error:
-        raise CannotApply(_first_line(error)) from None
-    except SigmaError as error:
-        wrong.append(Wrong(_first_line(error), path))
     return every(())
-
-
-def _check_item(key: str | None, value: Any) -> None:
-
-    field, *modifiers = (key or "").split("|")
-    known = {*modifier_mapping, *_OTHER_NAMES}
-    for name in modifiers:
-        if name not in known:
-            raise Wrong(f"unknown modifier {name[:60]!r}", hint=allow(name, known))
-    values = cast("list[Any]", value) if isinstance(value, list) else [value]
-    for one in values:
-        if isinstance(one, Mapping | list):
-            raise Wrong("expected a text, a number, true, false, null or a list of these")
-        if one is None and (not field or modifiers):
-            raise Wrong("null stands for a field that is absent: it needs a field, and no modifiers")
-    if not values and not field:
-        raise Wrong("an empty list of keywords")
-
-
-def _first_line(error: Exception) -> str:
-    text = str(error.args[0]) if error.args else str(error)
-    return text.splitlines()[0][:300] if text else type(error).__name__
 
 
 class _Condition:
@@ -163,7 +131,7 @@ class _Condition:
         try:
             parsed = SigmaCondition(text, cast("Any", None)).parse(postprocess=False)
         except (SigmaError, RecursionError) as error:
-            raise self._wrong(f"not a condition: {_first_line(error)}") from None
+            raise self._wrong(f"not a condition: {first_line(error)}") from None
         return self._build(cast("ConditionItem", parsed))
 
     def _check_size(self, text: str) -> None:

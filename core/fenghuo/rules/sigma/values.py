@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, cast
 
@@ -40,15 +41,15 @@ from fenghuo.rules.detection.checks import (
     TimePart,
 )
 from fenghuo.rules.detection.pattern import Pattern, Wild, is_plain, parse_pattern, plain_text, text_of
-from fenghuo.rules.detection.regex import RegexError
+from fenghuo.rules.detection.regex import MAX_REGEX, RegexError
 from fenghuo.rules.detection.tree import every, some
 from fenghuo.rules.detection.where import text_tests
 from fenghuo.rules.sigma.documents import CannotApply, Wrong
+from fenghuo.rules.sigma.items import POLICY
 from fenghuo.rules.sigma.pipeline import Target
 
 Targets = Callable[[str], tuple[Target, ...]]
 _KEYWORD = (Target(""),)
-_MAX_VALUES = 10_000
 
 
 class ItemReader:
@@ -77,16 +78,21 @@ class ItemReader:
         if not isinstance(value, SigmaString | SigmaRegularExpression) or not value.contains_placeholder():
             return [value]
         try:
-            return [SigmaExpansion(cast("list[SigmaType]", list(value.replace_placeholders(self._values_of))))]
+            if isinstance(value, SigmaRegularExpression):
+                texts = value.regexp.replace_placeholders(self._texts_of)
+                return [SigmaExpansion([SigmaRegularExpression(text, value.flags, POLICY) for text in texts])]
+            return [SigmaExpansion(cast("list[SigmaType]", value.replace_placeholders(self._patterns_of)))]
         except SigmaError as error:
             raise CannotApply(str(error)) from None
 
-    def _values_of(self, placeholder: Placeholder) -> Iterator[Any]:
+    def _patterns_of(self, placeholder: Placeholder) -> Iterator[Any]:
+        yield from (SigmaString(value) for value in self._texts_of(placeholder))
 
+    def _texts_of(self, placeholder: Placeholder) -> Iterator[Any]:
         values = self._placeholders.get(placeholder.name)
         if values is None:
             raise CannotApply(f"no values are configured for its placeholder %{placeholder.name}%")
-        yield from (SigmaString(value) for value in values)
+        yield from values
 
 
 class _Item:
@@ -204,5 +210,17 @@ def _regex(value: SigmaRegularExpression) -> Regex:
     try:
         check.bind()
     except RegexError as error:
+        mistake = _mistake_in(check.pattern) if len(check.pattern) <= MAX_REGEX else ""
+        if mistake:
+            raise Wrong(f"the regular expression {check.pattern[:80]!r} is invalid: {mistake}") from None
         raise CannotApply(f"its regular expression {check.pattern[:80]!r}: {error}") from None
     return check
+
+
+def _mistake_in(pattern: str) -> str:
+    """What is wrong with it even for an engine that knows more than ours; empty where nothing is."""
+    try:
+        re.compile(pattern)
+    except (re.error, RecursionError, OverflowError) as error:
+        return str(error)
+    return ""
