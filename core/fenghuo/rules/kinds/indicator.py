@@ -16,7 +16,7 @@ from fenghuo.rules.indicators.store import Hit, IndicatorSet
 from fenghuo.rules.indicators.values import Type
 from fenghuo.rules.kinds.base import Kind, Reader, holds_of, milliseconds
 from fenghuo.rules.kinds.fleeting import Fleeting
-from fenghuo.rules.kinds.observed import FOREVER, EventSection, selection_of
+from fenghuo.rules.kinds.observed import FOREVER, EventSection, natural, selection_of
 from fenghuo.rules.lifecycle import Holds
 from fenghuo.rules.lists import RuleLists
 from fenghuo.rules.observe import Cell, Measure, Observer, Seen, Selection
@@ -213,13 +213,14 @@ def _fields(section: IndicatorSection) -> tuple[tuple[Type, str, str], ...]:
 
 def _selection(section: IndicatorSection, reader: Reader, names: Sequence[str]) -> Selection:
     """Events that have one of the fields, and meet what the rule says beside."""
-    from fenghuo.rules.detection import Every, Some, Test, simplify  # noqa: PLC0415 — only rules over events need it
+    from fenghuo.rules.detection import Every, Not, Some, Test, read_where, simplify  # noqa: PLC0415 — only rules over events need it
     from fenghuo.rules.detection.checks import Exists  # noqa: PLC0415 — the same
 
-    node = Some(tuple(Test(name, Exists()) for name in names))
-    if section.dataset or section.logsource or section.detection or section.where or section.exceptions:
-        node = Every((selection_of(section, reader.lists), node))
-    return Selection(simplify(node))
+    parts = [Some(tuple(Test(name, Exists()) for name in names))]
+    if section.dataset or section.logsource or section.detection or section.where:
+        return Selection(simplify(Every((selection_of(section, reader.lists), *parts))))
+    excluded = tuple(read_where(natural(matches), lists=reader.lists) for matches in section.exceptions)
+    return Selection(simplify(Every((Not(Some(excluded)), *parts))))
 
 
 INDICATOR = Kind("indicator", IndicatorSection, _read)
