@@ -29,6 +29,10 @@ class Changed(Exception):  # noqa: N818 — the name says what happened
     """The file was written while it was read."""
 
 
+class _Closed(Exception):  # noqa: N818 — the name says what happened
+    """Nobody waits for the set any more."""
+
+
 @dataclass(frozen=True, slots=True)
 class ListStatus:
     """How a list stands. `problem` says why its former content is still in use, or what could not be read of it."""
@@ -172,11 +176,13 @@ class Indicators:
     def _build_slowly(self) -> None:
         def pause() -> None:
             if self._closing.is_set():
-                raise SystemExit
+                raise _Closed
             self._rest(REST)
 
         try:
             self._build(pause)
+        except _Closed:
+            log.debug("gave up reading lists of indicators")
         except Exception:
             log.exception("lists of indicators could not be read; those before stay in use")
 
