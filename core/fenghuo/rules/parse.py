@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from fenghuo.config import document
 from fenghuo.config.document import Tree
 from fenghuo.config.mistakes import explain
-from fenghuo.config.plain import Unusual, read_plain
+from fenghuo.config.plain import Plain, Unusual, read_plain
 from fenghuo.config.validate import validate
 from fenghuo.config.words import allow, printable
 from fenghuo.errors import Located, Place, Problem
@@ -41,26 +41,40 @@ OVERLAY = "overlay"
 START = Place(FILE, 1, 1)
 
 
-class Source:
-    """A document's data, and its tree where someone asks where a value stands. Raises `Located` where it is none."""
+Looked = tuple[Tree, list[Problem], set[Tree]]
+"""A tree, what is wrong with it, and the values that are already known to be wrong."""
 
-    def __init__(self, content: bytes) -> None:
-        self._content = content
+
+class Source:
+    """A document's data, and its tree where someone asks where a value stands. `plain`: the data, where they are known."""
+
+    def __init__(self, look: Callable[[], Looked], plain: Plain | None = None) -> None:
+        self._look = look
+        self.is_usual = plain is not None
+        self.data: Any = plain.data if plain else self.tree.data()
+        self.start = Place(FILE, *plain.start) if plain else Place(FILE, self.tree.line, self.tree.column)
+
+    @classmethod
+    def of(cls, content: bytes) -> Source:
+        """Of a document's content. Raises `Located` where nothing can be made of it."""
+
+        def look() -> Looked:
+            return document.read(content, FILE, None)
+
         try:
-            plain = read_plain(content)
+            return cls(look, read_plain(content))
         except Unusual:
-            self.is_usual = False
-            self.data: Any = self.tree.data()
-            self.start = Place(FILE, self.tree.line, self.tree.column)
-        else:
-            self.is_usual = True
-            self.data = plain.data
-            self.start = Place(FILE, *plain.start)
+            return cls(look)
+
+    @classmethod
+    def of_tree(cls, tree: Tree) -> Source:
+        """Of what was merged."""
+        return cls(lambda: (tree, [], set()))
 
     @cached_property
-    def looked_at(self) -> tuple[Tree, list[Problem], set[Tree]]:
-        """The tree, what is wrong with it, and the values that are already known to be wrong."""
-        return document.read(self._content, FILE, None)
+    def looked_at(self) -> Looked:
+        """The tree and what is wrong with it."""
+        return self._look()
 
     @property
     def tree(self) -> Tree:
@@ -133,7 +147,7 @@ class Parsed:
 def parse_document(content: bytes, lists: RuleLists) -> Parsed:
     """A document, with places that count from its own first line."""
     try:
-        source = Source(content)
+        source = Source.of(content)
         found = [] if source.is_usual else source.looked_at[1]
     except Located as error:
         return Parsed(problems=error.problems)

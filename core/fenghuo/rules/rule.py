@@ -125,6 +125,17 @@ class Unloaded:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class Overlay:
+    """A change of a rule by its site. `changes`: what is otherwise, one text a key; `base`: the rule as it was."""
+
+    rule: str
+    place: Place
+    reason: str
+    changes: tuple[str, ...]
+    base: Rule
+
+
 @dataclass(frozen=True)
 class RuleSet:
     """The rules of some files; those that are `inapplicable` here or were `refused` are told, never silently dead."""
@@ -135,6 +146,7 @@ class RuleSet:
     files: tuple[Path, ...] = ()
     lists: Lists | None = None
     """The lists from files that the rules name; its `refresh` takes up what has changed."""
+    overlays: tuple[Overlay, ...] = ()
 
     def running_at(self, side: str) -> RuleSet:
         """The rules that run at the `agent` or the `collector`: those that are enabled and say so."""

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import random
 import re
+import subprocess
+import sys
 
 import pytest
 import yaml
@@ -153,12 +155,64 @@ def test_rules_that_wait_for_each_other_or_for_nobody_are_refused(tmp_path):
     assert load_rules([tmp_path], known=["b"]).rules
 
 
-@pytest.mark.parametrize("key", ["detection", "correlation", "filter"])
-def test_sigmas_documents_are_listed_as_inapplicable_with_a_reason(tmp_path, key):
-    (tmp_path / "sigma.yml").write_text(f"title: S\nid: 5f1d\n{key}: {{a: b}}\nlogsource: {{product: zeek}}\n")
-    (item,) = load_rules([tmp_path]).inapplicable
-    assert (item.title, item.id) == ("S", "5f1d")
-    assert "Sigma" in item.reason
+SIGMA = """\
+title: A name that resolves to a miner
+id: 5f1d9c4e-0000-4000-8000-000000000001
+name: dns_miner
+status: test
+logsource: {category: dns}
+detection:
+  selection: {query|endswith: .pool.example}
+  condition: selection
+level: high
+"""
+CORRELATION = """\
+title: Many miners
+id: 5f1d9c4e-0000-4000-8000-000000000002
+correlation:
+  type: event_count
+  rules: dns_miner
+  group-by: [src_ip]
+  timespan: 5m
+  condition: {gte: 10}
+"""
+
+
+def test_sigmas_documents_of_all_files_are_rules_as_they_stand(tmp_path):
+    (tmp_path / "a.yml").write_text(CORRELATION)
+    (tmp_path / "b.yml").write_text(GOOD + "---\n" + SIGMA)
+    rules = load_rules([tmp_path]).rules
+    assert [(rule.place.file[-5:], rule.place.line, rule.kind) for rule in rules] == [
+        ("a.yml", 1, "frequency"),
+        ("b.yml", 1, "threshold"),
+        ("b.yml", 17, "match"),
+    ]
+
+
+def test_a_sigma_document_that_is_wrong_is_refused_at_its_place(tmp_path):
+    (tmp_path / "a.yml").write_text(GOOD + "---\n" + SIGMA.replace("condition: selection", "condition: selektion"))
+    found, problems = read_rules([tmp_path])
+    assert [problem.place.line for problem in problems] == [24]
+    assert [item.title for item in found.refused] == ["A name that resolves to a miner"]
+
+
+def test_a_sigma_document_of_a_source_that_we_do_not_have_is_listed_with_the_reason(tmp_path):
+    (tmp_path / "a.yml").write_text(SIGMA.replace("{category: dns}", "{product: windows, service: security}"))
+    found, problems = read_rules([tmp_path])
+    assert not problems
+    assert not found.rules
+    (item,) = found.inapplicable
+    assert item.title == "A name that resolves to a miner"
+    assert item.reason
+
+
+def test_a_set_without_sigma_documents_loads_nothing_of_sigma():
+    script = (
+        "import sys; from fenghuo.packs import packs_path; from fenghuo.rules import load_rules;"
+        "load_rules([packs_path() / 'environment']); print([name for name in sys.modules if 'sigma' in name])"
+    )
+    out = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
+    assert out.strip() == "[]"
 
 
 def test_a_path_that_is_not_there_is_a_problem(tmp_path):
