@@ -416,6 +416,9 @@ class Engine:
         by_id = {state.rule.id: state for state in self.states}
         for entry, group in zip(saved.groups, groups, strict=True):
             self._restore_group(entry, group, by_id.get(entry.rule), (now, max(0, now - saved.time)))
+        for entry in saved.gates:
+            if entry.rule in by_id:
+                by_id[entry.rule].gates.restore(entry.fingerprint, entry.gate())
         self._observing.load(saved.cells, (now, max(0, now - saved.time)))
         self._observing.feed_back()
         self._requeue_silences()

@@ -5,7 +5,8 @@ from __future__ import annotations
 import heapq
 import itertools
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 
 from fenghuo.model import Alert
 from fenghuo.rules import lifecycle
@@ -112,28 +113,69 @@ class Groups:
                 group.held = True
             else:
                 lifecycle.fired(group, track.state.rule.holds, time)
-                self._say(Telling(track.state.rule, group, time).firing(), track)
-                self._forget_events(track, group)
-        elif step is Step.LEVEL:
-            self._say(Telling(track.state.rule, group, time).firing(), track)
+                self._announce(track, group, time)
+        elif step in (Step.RAISE, Step.LOWER):
+            self._announce(track, group, time, is_urgent=step is Step.RAISE)
         elif step is Step.RESOLVE:
             self.resolve(track, group, time, "cleared")
 
-    def _forget_events(self, track: Track, group: Group) -> None:
-        """What each alert of a rule names are the events since the one before."""
-        observer = track.state.rule.observer
-        if observer is not None and observer.tells_each:
-            group.events, group.seen = [], 0
-
-    def resolve(self, track: Track, group: Group, time: int, reason: str) -> None:
-        if group.firing:
-            self._say(Telling(track.state.rule, group, time).resolved(reason), track)
-            lifecycle.resolved(group, track.state.rule.holds, time)
-
     def repeat(self, track: Track, group: Group, time: int) -> None:
         """Tell of a group that fires already, for what made it fire came again."""
-        self._say(Telling(track.state.rule, group, time).firing(), track)
-        self._forget_events(track, group)
+        if self._is_suppressed(track.state, group):
+            track.state.gates.withhold(group.fingerprint, time)
+        else:
+            self._announce(track, group, time, is_due=group.untold is not None)
+
+    def _announce(self, track: Track, group: Group, time: int, *, is_urgent: bool = False, is_due: bool = True) -> None:
+        """Tell that a group fires, or withhold it for now; `is_due`: then a timer tells it as soon as it may be told."""
+        state = track.state
+        closed = None if is_urgent else state.gates.closed_until(group.fingerprint, time)
+        if closed is not None:
+            state.gates.withhold(group.fingerprint, time)
+            group.untold = closed if is_due else group.untold
+            if group.alert is None:
+                self._notify(track, Telling(state.rule, group, time).firing)
+            return
+        alert = Telling(state.rule, group, time, state.gates.tell(group.fingerprint, time)).firing()
+        group.alert, group.packed, group.untold = alert, None, None
+        self._plan_again(track, group, time)
+        self._say(alert, track)
+        if state.rule.observer is not None and state.rule.observer.tells_each:
+            # What each alert of such a rule names are the events since the one before.
+            group.events, group.seen = [], 0
+
+    def _plan_again(self, track: Track, group: Group, time: int) -> None:
+        repeat = track.state.rule.holds.repeat
+        if repeat is not None:
+            group.gap = repeat.every if group.gap is None else group.gap
+            group.again = time + group.gap
+
+    def _tell_again(self, track: Track, group: Group, time: int) -> None:
+        """It goes on firing, as far as is known: not where nobody heard of it, or another rule holds it back."""
+        holds = track.state.rule.holds
+        assert holds.repeat is not None
+        group.gap = holds.repeat.after(group.gap)
+        group.again = time + group.gap
+        if group.untold is None and time - group.heard <= holds.stale and not self._is_suppressed(track.state, group):
+            self._announce(track, group, time)
+
+    def resolve(self, track: Track, group: Group, time: int, reason: str) -> None:
+        """Tell the end of a group that fires, if it was told that it does."""
+        if not group.firing:
+            return
+        gates = track.state.gates
+        if group.alert is not None:
+            gate = gates.end(group.fingerprint, time)
+            self._say(Telling(track.state.rule, group, time, gate).resolved(reason), track)
+        else:
+            gates.end_untold(group.fingerprint, time, group.events, group.seen)
+            self._notify(track, partial(Telling(track.state.rule, group, time).resolved, reason))
+        lifecycle.resolved(group, track.state.rule.holds, time)
+
+    def _notify(self, track: Track, alert: Callable[[], Alert]) -> None:
+        """Let rules that stand on this one know of a step that nobody else is told of."""
+        if track.state.rule.name in self.observed:
+            self._news.append((alert(), track.source.agent))
 
     def withdraw(self, alert: Alert, agent: str) -> None:
         """Tell the end of an alert whose rule is no more, or is another now."""
@@ -194,7 +236,9 @@ class Groups:
             if moment is None or moment + settle > time:
                 return
             what = lapse(group, holds, moment)
-            if what is Lapse.FIRE and not self._fire_by_timer(track, group, moment):
+            if what is Lapse.FIRE and not self._fire_by_timer(track, group, moment, time):
+                return
+            if what in (Lapse.TELL, Lapse.AGAIN) and not self._tell_by_timer(track, group, what, moment):
                 return
             if what is Lapse.RESOLVE:
                 self.resolve(track, group, moment, "cleared")
@@ -203,15 +247,27 @@ class Groups:
             if group.is_quiet:
                 self.drop(track, group)
 
-    def _fire_by_timer(self, track: Track, group: Group, moment: int) -> bool:
+    def _fire_by_timer(self, track: Track, group: Group, moment: int, time: int) -> bool:
         holds = track.state.rule.holds
         if group.held:
-            if self.now - group.heard > holds.stale:
-                group.since = None
+            now = max(self.now, time)
+            is_over = group.latched is not None and holds.lasts is not None and now >= group.latched + holds.lasts
+            if is_over or self.now - group.heard > holds.stale:
+                group.since = group.latched = None
                 return True
             moment = max(moment, self.now)
         self.tell(track, group, Step.FIRE, moment)
         return group.firing
+
+    def _tell_by_timer(self, track: Track, group: Group, what: Lapse, moment: int) -> bool:
+        """Whether it was time to tell; not on what was heard before the agent was down."""
+        if group.held:
+            return False
+        if what is Lapse.AGAIN:
+            self._tell_again(track, group, moment)
+        else:
+            self._announce(track, group, moment)
+        return True
 
     def _forget(self, track: Track, group: Group, moment: int) -> None:
         self.resolve(track, group, moment, "forgotten")

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from fenghuo.model import LEVELS, Alert, Level
+from fenghuo.rules.throttle import Spacing
 
 SETTLE_MS = 10_000
 """How long a timer waits beyond its moment for a reading that is on its way."""
@@ -24,13 +25,18 @@ class Step(StrEnum):
     """What is to be told."""
 
     FIRE = "fire"
-    LEVEL = "level"
+    RAISE = "raise"
+    """At a higher level."""
+    LOWER = "lower"
     RESOLVE = "resolve"
 
 
 @dataclass(frozen=True, slots=True)
 class Holds:
-    """A rule's spans of time, in milliseconds. `flap_changes` 0: no damping. `lasts` None: on until cleared."""
+    """A rule's spans of time, in milliseconds. `flap_changes` 0: no damping. `lasts` None: on until cleared.
+
+    `throttle`: between two tellings of one group; `repeat`: after which what goes on firing is told again.
+    """
 
     fire: int = 0
     clear: int = 0
@@ -41,6 +47,8 @@ class Holds:
     flap_hold: int = 900_000
     lasts: int | None = None
     settle: int = SETTLE_MS
+    throttle: Spacing | None = None
+    repeat: Spacing | None = None
 
 
 @dataclass(slots=True, eq=False)
@@ -54,7 +62,9 @@ class Group:
     `lower`    when a lower level became right, while firing
     `latched`  when a change switched it on; None when it is off (kind `change`)
     `changes`  when it fired or was cleared lately, for damping
-    `alert`    the step told last, while firing; `packed`: the same as a snapshot keeps it, once one was made
+    `alert`    the step told last, while firing; None while nothing of it was; `packed`: the same as a snapshot keeps it
+    `untold`   when a step that was withheld may be told, while firing
+    `again`    when it is to be told again, while firing; `gap`: how long after the telling before
     `value`, `values`  the rule's data and the fields behind it, at the newest reading that said something
     `events`   ids of the events that made it, the newest `MAX_EVENTS`; `seen`: how many they were
     `held`     a timer alone may not fire it on old readings: it was suppressed, or the agent was down
@@ -74,6 +84,9 @@ class Group:
     flapping: bool = False
     changes: list[int] = field(default_factory=list[int])
     alert: Alert | None = None
+    untold: int | None = None
+    again: int | None = None
+    gap: int | None = None
     packed: bytes | None = None
     value: float | None = None
     values: dict[str, int | float | str] = field(default_factory=dict[str, int | float | str])
@@ -130,9 +143,15 @@ def _hear_level(group: Group, holds: Holds, time: int, level: Level, *, gap: boo
             group.lower = time
         if time - group.lower < holds.clear:
             return None
+    step = Step.RAISE if is_above(level, group.level) else Step.LOWER
     group.lower = None
     group.level = level
-    return Step.LEVEL
+    return step
+
+
+def is_above(level: Level, other: Level) -> bool:
+    """Whether a level is the graver one."""
+    return _RANK[level] > _RANK[other]
 
 
 def dated(group: Group, holds: Holds, step: Step | None, time: int) -> int:
@@ -171,6 +190,7 @@ def resolved(group: Group, holds: Holds, time: int) -> None:
     was_flapping = group.flapping
     group.firing = group.flapping = False
     group.since = group.clear = group.lower = group.latched = group.alert = group.packed = None
+    group.untold = group.again = group.gap = None
     if was_flapping:
         group.changes.clear()
     else:
@@ -189,6 +209,7 @@ def deadline(group: Group, holds: Holds) -> int | None:
     speaks_until = group.heard + holds.stale
     if group.firing:
         moments.append(max(group.heard, group.kept) + holds.forget)
+        moments += [moment for moment in (group.untold, group.again) if moment is not None]
         if group.clear is not None:
             due = group.clear + (holds.flap_hold if group.flapping else holds.clear)
             if due <= speaks_until:
@@ -207,6 +228,10 @@ class Lapse(StrEnum):
 
     FIRE = "fire"
     RESOLVE = "resolve"
+    TELL = "tell"
+    """What was withheld may be told."""
+    AGAIN = "again"
+    """It is to be told again that it fires."""
     FORGET = "forget"
     """Firing, and not heard of for very long."""
     QUIET = "quiet"
@@ -216,17 +241,27 @@ class Lapse(StrEnum):
 def lapse(group: Group, holds: Holds, moment: int) -> Lapse | None:
     """What happens at `moment`, a deadline of the group that has passed without a newer reading."""
     if group.firing:
-        if moment >= max(group.heard, group.kept) + holds.forget:
-            return Lapse.FORGET
-        if group.clear is None and group.latched is not None and holds.lasts is not None:
-            group.clear = group.latched + holds.lasts
-            group.latched = None
-        if group.clear is not None and _try_resolve(group, holds, moment):
-            return Lapse.RESOLVE
-        return None
+        return _lapse_firing(group, holds, moment)
     if group.since is not None:
         if group.since + holds.fire <= group.heard + holds.stale:
             return Lapse.FIRE
         group.since = None
     group.changes = [change for change in group.changes if change > moment - holds.flap_window]
     return Lapse.QUIET if group.is_quiet else None
+
+
+def _lapse_firing(group: Group, holds: Holds, moment: int) -> Lapse | None:
+    if moment >= max(group.heard, group.kept) + holds.forget:
+        return Lapse.FORGET
+    ends = None if group.latched is None or holds.lasts is None else group.latched + holds.lasts
+    if group.clear is not None:
+        is_due = group.clear + (holds.flap_hold if group.flapping else holds.clear) <= group.heard + holds.stale
+        if is_due and _try_resolve(group, holds, moment):
+            return Lapse.RESOLVE
+    elif ends is not None and moment >= ends:
+        group.clear, group.latched = ends, None
+        if _try_resolve(group, holds, moment):
+            return Lapse.RESOLVE
+    if group.untold is not None and moment >= group.untold:
+        return Lapse.TELL
+    return Lapse.AGAIN if group.again is not None and moment >= group.again else None

@@ -20,6 +20,7 @@ from fenghuo.rules.memory import Memory, row_keys
 from fenghuo.rules.meter import Meter
 from fenghuo.rules.observe import Cell, Observer
 from fenghuo.rules.rule import Judge, Rule
+from fenghuo.rules.throttle import Gates
 from fenghuo.rules.where import rows_for
 
 SourceKey = tuple[str, str, Key]
@@ -68,11 +69,18 @@ class RuleState:
         self.ungrouped = 0
         self.meter = Meter()
         self.given_up = 0
+        limits = rule.section.limits
+        self.gates = Gates(rule.holds.throttle, limits.alerts, limits.groups)
         expressions = (*rule.body.expressions, *(node for _, node in rule.levels if node is not None))
         self.rated = tuple(dict.fromkeys(name for node in expressions for name in rated_fields(node)))
         direct = (*rule.body.needs, *(name for node in expressions for name in fields_of(node)))
         self.fields = tuple(dict.fromkeys(name for name in direct if name not in self.rated))
         self._forms: WeakValueDictionary[tuple[str, ...], Form] = WeakValueDictionary()
+
+    @property
+    def throttled(self) -> int:
+        """Alert steps that were withheld."""
+        return self.gates.withheld
 
     def form(self, fields: tuple[str, ...]) -> Form:
         """The rule's closures for tables with these fields, made when they are not in use yet."""

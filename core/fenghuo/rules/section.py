@@ -85,11 +85,43 @@ class Suppression(Section):
     )
 
 
+def _as_spacing(value: Any) -> Any:
+    return {"every": value} if isinstance(value, str | int | float) and not isinstance(value, bool) else value
+
+
+class _SpanOrMore:
+    """Says in the JSON Schema what `_as_spacing` does: a span of time may stand for `every`."""
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        full = handler(schema)
+        every = handler.resolve_ref_schema(full)["properties"]["every"]
+        return {"anyOf": [{key: value for key, value in every.items() if key != "description"}, full]}
+
+
+class SpacingSection(Section):
+    """The time between two tellings."""
+
+    every: Annotated[Duration, Field(gt=0, le=2_678_400)] = Field(description="The time between two of them.")
+    up_to: Annotated[Duration, Field(gt=0, le=2_678_400)] | None = Field(
+        default=None,
+        description="With it the time doubles with each, up to so much; it falls back once it was quiet for so long.",
+    )
+
+
+Spacings = Annotated[SpacingSection, BeforeValidator(_as_spacing), _SpanOrMore()]
+
+
 class Limits(Section):
     """The bounds of a rule's memory."""
 
     groups: int = Field(
         default=10_000, ge=1, le=1_000_000, description="The most entities that are pending or fire at once."
+    )
+    alerts: int = Field(
+        default=600,
+        ge=1,
+        le=1_000_000,
+        description="The most alerts that are told a minute; what is held back is counted in the next.",
     )
     events: int = Field(
         default=10_000, ge=1, le=1_000_000, description="The most observations that are kept of an entity's window."
@@ -253,6 +285,13 @@ class RuleSection(Section):
         default=Flap(), description="When an alert that comes and goes is held; false: never."
     )
     suppress_if: Suppression | None = Field(default=None, description="Rules that hold this one back.")
+    throttle: Spacings | None = Field(
+        default=None,
+        description="So long at least between two tellings that one entity fires, e.g. `10m` or `{every: 10m, up_to: 4h}`; what is held back is counted in the next.",
+    )
+    repeat: Spacings | None = Field(
+        default=None, description="What goes on firing is told again so often, e.g. `1h` or `{every: 1h, up_to: 8h}`."
+    )
     limits: Limits = Field(default=Limits(), description="The bounds of its memory.")
     labels: dict[Label, Line] = Field(
         default={}, description="Labels that every alert of the rule gets.", max_length=16

@@ -11,6 +11,7 @@ import msgspec
 from fenghuo.model import Alert, Layout, Level
 from fenghuo.rules.lifecycle import Group
 from fenghuo.rules.plan import RuleState, Source
+from fenghuo.rules.throttle import Gate
 
 VERSION = 1
 
@@ -42,6 +43,9 @@ class SavedGroup(msgspec.Struct, omit_defaults=True):
     events: list[str] = []
     seen: int = 0
     held: bool = False
+    untold: int | None = None
+    again: int | None = None
+    gap: int | None = None
 
     def group(self) -> Group:
         return Group(
@@ -65,6 +69,9 @@ class SavedGroup(msgspec.Struct, omit_defaults=True):
             events=self.events,
             seen=self.seen,
             held=self.held,
+            untold=self.untold,
+            again=self.again,
+            gap=self.gap,
         )
 
 
@@ -106,12 +113,29 @@ class SavedCell(msgspec.Struct):
     state: Any
 
 
+class SavedGate(msgspec.Struct, omit_defaults=True):
+    """What throttling keeps of one group."""
+
+    rule: str
+    fingerprint: str
+    until: int = 0
+    gap: int | None = None
+    active: int = 0
+    withheld: int = 0
+    events: list[str] = []
+    seen: int = 0
+
+    def gate(self) -> Gate:
+        return Gate(self.until, self.gap, self.active, self.withheld, self.events, self.seen)
+
+
 class Saved(msgspec.Struct):
     version: int
     time: int
     groups: list[SavedGroup]
     memories: list[SavedMemory]
     cells: list[SavedCell] = []
+    gates: list[SavedGate] = []
 
 
 _encoder = msgspec.msgpack.Encoder()
@@ -129,7 +153,8 @@ def encode(states: Iterable[RuleState], sources: Iterable[Source], now: int, cel
         for lateness, name in source.memories
         if (lateness, name) in wanted
     ]
-    return _encoder.encode(Saved(VERSION, now, groups, memories, cells))
+    gates = [_gate(state, key, gate) for state in rules for key, gate in state.gates.all()]
+    return _encoder.encode(Saved(VERSION, now, groups, memories, cells, gates))
 
 
 def decode(data: bytes) -> tuple[Saved, list[Group]]:
@@ -176,6 +201,15 @@ def _group(state: RuleState, source: Source, group: Group) -> SavedGroup:
         events=group.events,
         seen=group.seen,
         held=group.held,
+        untold=group.untold,
+        again=group.again,
+        gap=group.gap,
+    )
+
+
+def _gate(state: RuleState, fingerprint: str, gate: Gate) -> SavedGate:
+    return SavedGate(
+        state.rule.id, fingerprint, gate.until, gate.gap, gate.active, gate.withheld, gate.events, gate.seen
     )
 
 

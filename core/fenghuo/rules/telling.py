@@ -14,8 +14,10 @@ from fenghuo.alerts import iso
 from fenghuo.config import format_duration
 from fenghuo.model import Alert, AlertState, Document
 from fenghuo.rules.lifecycle import Group
+from fenghuo.rules.observe import MAX_EVENTS
 from fenghuo.rules.rule import Rule
 from fenghuo.rules.section import Party
+from fenghuo.rules.throttle import Gate
 
 
 def fingerprint(rule_id: str, agent: str, labels: Mapping[str, str]) -> str:
@@ -26,17 +28,16 @@ def fingerprint(rule_id: str, agent: str, labels: Mapping[str, str]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Telling:
-    """One step of a group, told at `time`."""
+    """One step of a group, told at `time`; `gate`: what was withheld of it before."""
 
     rule: Rule
     group: Group
     time: int
+    gate: Gate | None = None
 
     def firing(self) -> Alert:
         """The group fires, or fires at another level."""
-        self.group.alert = self._alert(AlertState.FIRING, {})
-        self.group.packed = None
-        return self.group.alert
+        return self._alert(AlertState.FIRING, {})
 
     def resolved(self, reason: str) -> Alert:
         """The group is resolved: `cleared`, `ended`, `forgotten`, `evicted`."""
@@ -74,8 +75,11 @@ class Telling:
             "rule": rule.name,
         }
         evidence: Document = {"values": _finite(group.values), "since": iso(self._since), "for": lasted, **more}
-        if group.seen:
-            evidence["events"] = group.seen
+        before = self.gate or Gate()
+        if before.withheld:
+            evidence["throttled"] = before.withheld
+        if group.seen + before.seen:
+            evidence["events"] = group.seen + before.seen
         condition = getattr(rule.section, "condition", None)
         if condition:
             evidence["condition"] = condition
@@ -100,7 +104,7 @@ class Telling:
             victim=_party(rule.section.victim, values),
             tags=tuple(rule.section.tags),
             runbook=rule.section.runbook.model_dump() if rule.section.runbook else {},
-            event_ids=tuple(group.events),
+            event_ids=tuple([*before.events, *group.events][-MAX_EVENTS:]),
         )
 
 

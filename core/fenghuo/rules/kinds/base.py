@@ -13,7 +13,8 @@ from fenghuo.rules.lifecycle import Holds
 from fenghuo.rules.lists import RuleLists
 from fenghuo.rules.observe import Observer
 from fenghuo.rules.rule import Body
-from fenghuo.rules.section import RuleSection
+from fenghuo.rules.section import RuleSection, SpacingSection
+from fenghuo.rules.throttle import Spacing
 
 T = TypeVar("T")
 
@@ -75,10 +76,21 @@ def parse_clear_with(text: str, parse: Callable[[str], Node]) -> Clear:
     return Clear(parse(text), hold)
 
 
+def spacing_of(section: SpacingSection | None) -> Spacing | None:
+    if section is None:
+        return None
+    return Spacing(milliseconds(section.every), None if section.up_to is None else milliseconds(section.up_to))
+
+
 def holds_of(section: RuleSection, **changes: Any) -> Holds:
     """The spans of time that all kinds share; `changes` adds the kind's own."""
     flap = section.flap
-    holds = Holds(stale=milliseconds(section.stale), flap_changes=0)
+    holds = Holds(
+        stale=milliseconds(section.stale),
+        flap_changes=0,
+        throttle=spacing_of(section.throttle),
+        repeat=spacing_of(section.repeat),
+    )
     if flap:
         holds = replace(
             holds,
