@@ -238,7 +238,7 @@ class Groups:
             what = lapse(group, holds, moment)
             if what is Lapse.FIRE and not self._fire_by_timer(track, group, moment, time):
                 return
-            if what in (Lapse.TELL, Lapse.AGAIN) and not self._tell_by_timer(track, group, what, moment):
+            if (what is Lapse.TELL or what is Lapse.AGAIN) and not self._tell_by_timer(track, group, what, moment):
                 return
             if what is Lapse.RESOLVE:
                 self.resolve(track, group, moment, "cleared")
