@@ -91,8 +91,8 @@ class Cell(Protocol):
 class Resuming(Protocol):
     """A cell that wants to know that nobody listened for a while, for silence then means nothing."""
 
-    def resume(self, now: int) -> None:
-        """The engine was started again at `now`, after a pause."""
+    def resume(self, now: int, away: int) -> None:
+        """The engine was started again at `now`, after a pause of `away` milliseconds."""
         ...
 
 

@@ -425,7 +425,7 @@ class Observing:
             ):
                 continue
             if away and isinstance(cell, Resuming):
-                cell.resume(now)
+                cell.resume(now, away)
             place = Place(self._track(watcher, entry.agent), key, cell, entry.heard)
             while len(watcher.state.cells) >= watcher.state.rule.section.limits.groups:
                 self._evict(watcher, now)

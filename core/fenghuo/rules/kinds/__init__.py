@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from fenghuo.rules.kinds.absence import ABSENCE
+from fenghuo.rules.kinds.aggregate import AGGREGATE
 from fenghuo.rules.kinds.allow import ALLOW
 from fenghuo.rules.kinds.base import Kind
 from fenghuo.rules.kinds.beacon import BEACON
@@ -15,7 +16,9 @@ from fenghuo.rules.kinds.deny import DENY
 from fenghuo.rules.kinds.frequency import FREQUENCY
 from fenghuo.rules.kinds.indicator import INDICATOR
 from fenghuo.rules.kinds.match import MATCH
+from fenghuo.rules.kinds.new_value import NEW_VALUE
 from fenghuo.rules.kinds.rate import RATE
+from fenghuo.rules.kinds.ratio import RATIO
 from fenghuo.rules.kinds.sequence import SEQUENCE
 from fenghuo.rules.kinds.threshold import THRESHOLD
 
@@ -27,6 +30,9 @@ KINDS: Mapping[str, Kind] = {
     "absence": ABSENCE,
     "frequency": FREQUENCY,
     "cardinality": CARDINALITY,
+    "ratio": RATIO,
+    "aggregate": AGGREGATE,
+    "new_value": NEW_VALUE,
     "sequence": SEQUENCE,
     "beacon": BEACON,
     "composite": COMPOSITE,

@@ -30,7 +30,7 @@ class CardinalitySection(WindowSection):
     )
 
 
-class CardinalityCell(CountingCell):
+class CardinalityCell(CountingCell["CardinalityBody"]):
     """The values of one group: at most `limits.values` of them, the newest; the count goes no further."""
 
     __slots__ = ("distinct",)
@@ -42,15 +42,15 @@ class CardinalityCell(CountingCell):
     def count(self) -> int:
         return len(self.distinct)
 
-    def add(self, seen: Seen) -> None:
-        assert isinstance(self.body, CardinalityBody)
+    def add(self, seen: Seen, selection: int) -> None:
+        del selection
         for text in self.body.texts(seen):
             self.distinct.add(text, seen.time, seen.id)
         if len(self.distinct) > self.body.most:
             self.given_up += self.distinct.crop(self.body.most)
 
-    def leave(self, edge: int) -> None:
-        self.distinct.leave(edge)
+    def leave(self, now: int) -> None:
+        self.distinct.leave(now - self.body.window)
 
     def leaving(self, staying: int) -> int:
         return self.distinct.after(len(self.distinct) - staying + 1)

@@ -21,7 +21,7 @@ class FrequencySection(WindowSection):
     )
 
 
-class FrequencyCell(CountingCell):
+class FrequencyCell(CountingCell["FrequencyBody"]):
     """The moments of one group: at most `limits.events` of them, the newest; the count goes no further."""
 
     __slots__ = ("times",)
@@ -33,13 +33,14 @@ class FrequencyCell(CountingCell):
     def count(self) -> int:
         return len(self.times)
 
-    def add(self, seen: Seen) -> None:
+    def add(self, seen: Seen, selection: int) -> None:
+        del selection
         self.times.add(seen.time, seen.id)
         if len(self.times) > self.body.most:
             self.given_up += self.times.crop(self.body.most)
 
-    def leave(self, edge: int) -> None:
-        self.times.leave(edge)
+    def leave(self, now: int) -> None:
+        self.times.leave(now - self.body.window)
 
     def leaving(self, staying: int) -> int:
         return self.times.from_end(staying)

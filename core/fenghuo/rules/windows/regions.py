@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from fenghuo.rules.expression import Comparison, Membership, Node, Number, Variable, children
 from fenghuo.rules.scalar import compile_scalar
 
-
 _TURNED = str.maketrans("<>", "><")
 
 
@@ -33,11 +32,6 @@ class Regions:
     def highest(self) -> int:
         """Larger counts than this are all answered alike."""
         return self.starts[-1]
-
-    @property
-    def asks_for_few(self) -> bool:
-        """Whether nothing at all is an answer: the condition is true for 0."""
-        return self.on[0]
 
     def of(self, count: int) -> int:
         """The number of the stretch that a count lies in."""

@@ -16,11 +16,11 @@ from fenghuo.rules.section import Expression, FieldName
 from fenghuo.rules.windows.regions import Regions
 
 
-def _as_list(value: Any) -> Any:
+def as_list(value: Any) -> Any:
     return [value] if isinstance(value, str) else value
 
 
-Fields = Annotated[list[FieldName], BeforeValidator(_as_list), Field(min_length=1, max_length=8)]
+Fields = Annotated[list[FieldName], BeforeValidator(as_list), Field(min_length=1, max_length=8)]
 """One field, or several whose combinations count."""
 Span = Annotated[Duration, Field(gt=0, le=31 * 86_400)]
 
@@ -126,3 +126,14 @@ def fits(regions: Regions, section: WindowSection, reader: Reader, limit: str) -
         return True
 
     return reader.read("condition", section.condition, parse) is True
+
+
+def needs_one_of(section: WindowSection, reader: Reader, attribute: str, key: str) -> bool:
+    """Whether the kind's own key is said where the rule is about events, and is not where it is about readings."""
+
+    def parse(_: str) -> bool:
+        if (getattr(section, attribute) is None) == (section.data is None):
+            raise ExpressionError(0, f"a rule about events needs {key!r}, one about readings has 'data' instead")
+        return True
+
+    return reader.read(key, "", parse) is True

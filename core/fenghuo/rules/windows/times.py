@@ -27,8 +27,11 @@ class Times:
     def __len__(self) -> int:
         return len(self.times) - self.start
 
-    def add(self, time: int, id_: str) -> None:
-        """Put a moment where it belongs; among equal ones the event whose id is smaller comes first."""
+    def add(self, time: int, id_: str) -> int:
+        """Put a moment where it belongs, and its event among the newest ones (of one moment: in the order of their ids).
+
+        Its place in `times` is handed back.
+        """
         times, ids = self.times, self.ids
         if len(times) == self.start or time > times[-1]:
             times.append(time)
@@ -36,12 +39,13 @@ class Times:
                 ids.append(id_)
                 if len(ids) > MAX_EVENTS:
                     del ids[0]
-            return
+            return len(times) - 1
         index = bisect_right(times, time, self.start)
         from_end = len(times) - index
         times.insert(index, time)
         if id_:
             self._insert_id(time, id_, from_end)
+        return index
 
     def _insert_id(self, time: int, id_: str, from_end: int) -> None:
         ids, times = self.ids, self.times
@@ -75,14 +79,22 @@ class Times:
         return over
 
     def _begin(self, start: int) -> None:
-        times, ids = self.times, self.ids
-        count = len(times) - start
+        ids = self.ids
+        count = len(self.times) - start
+        self.gone(self.start, start)
         if (start >= _COMPACT and start >= count) or not count:
-            del times[:start]
+            self.compact(start)
             start = 0
         self.start = start
         if count < len(ids):
             del ids[: len(ids) - count]
+
+    def gone(self, first: int, end: int) -> None:
+        """The moments at these places leave."""
+
+    def compact(self, start: int) -> None:
+        """Free the room of what stands before `start`."""
+        del self.times[:start]
 
     def from_end(self, place: int) -> int:
         """The moment at a place counted from the newest, which is 1."""
