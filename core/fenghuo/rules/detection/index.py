@@ -14,8 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
-from fenghuo.rules.detection.checks import Compare, Equals, Exists, Null
-from fenghuo.rules.detection.compile import Detection, as_list, compile_node, compile_test
+from fenghuo.rules.detection.compile import Detection, as_list, compile_node, compile_test, cost_of
 from fenghuo.rules.detection.needs import Atom, Need, likelihood, needs_of
 from fenghuo.rules.detection.pattern import text_of
 from fenghuo.rules.detection.tables import Table
@@ -236,8 +235,7 @@ class _Builder:
         known = self._tests.get(test)
         if known is None:
             known = compile_test(test)
-            cheap = isinstance(test.check, Equals | Compare | Exists | Null) and test.field is not None
-            if self._shared[test] > 1 and not cheap:
+            if self._shared[test] > 1 and cost_of(test) > 1:
                 known = _remembered(known, len(self._tests), self._memo)
             self._tests[test] = known
         return known

@@ -80,7 +80,7 @@ def _offset(pattern: str, reason: str) -> int:
 
 
 def regex_set(patterns: Sequence[tuple[str, str]]) -> tuple[Which, list[int]]:
-    """Many expressions (each with its flags) sought at once: the positions of those that may be found in a text; and
+    """Many expressions (each with its flags) sought at once: the positions of those that may be found in a text, in no order; and
     the positions of those that are too large to be sought with others.
     """
     chosen: list[int] = []

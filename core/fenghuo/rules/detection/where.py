@@ -43,6 +43,7 @@ _ORDERS = get_args(Order)
 _PARTS = get_args(Part)
 _FLAGS = ("i", "m", "s")
 _TYPES = ("re", "cidr", "exists", "list", "fieldref")
+_LARGEST = 1e300
 MODIFIERS = (*_HOW, *_ORDERS, *_PARTS, *_FLAGS, *_TYPES, "all", "cased", "neq")
 
 
@@ -194,6 +195,8 @@ def _number(key: _Key, value: Any) -> float:
     number = number_of(value)
     if number is None:
         raise WhereError(key.key, f"expected a number, not {str(value)[:60]!r}")
+    if abs(number) > _LARGEST:
+        raise WhereError(key.key, "a number that is too large")
     return number
 
 

@@ -1,0 +1,173 @@
+"""What the index evaluates: nothing that cannot hold, and nothing twice."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from fenghuo.rules.detection import EventIndex, Every, Not, Some, Test, TreeError, View, read_where
+from fenghuo.rules.detection.checks import Affix, Equals, Listed, Null
+from fenghuo.rules.detection.needs import MAX_ATOMS, Atom, needs_of
+from fenghuo.rules.detection.tree import MAX_DEPTH, MAX_NODES
+
+
+class Counting:
+    """A list from a file that counts how often it is asked."""
+
+    def __init__(self):
+        self.asked = 0
+
+    def get(self, name):
+        return self
+
+    def contains(self, value):
+        self.asked += 1
+        return True
+
+
+def rule(lists=None, **where):
+    return read_where({key.replace("__", "."): value for key, value in where.items()}, lists=lists)
+
+
+def test_conditions_come_in_the_order_in_which_they_were_given():
+    nodes = [rule(b="x"), rule(), rule(a="x"), rule(a=["x", "y"], b="x"), rule(a="z")] * 10
+    index = EventIndex((node, number) for number, node in enumerate(nodes))
+    expected = [number for number in range(50) if number % 5 != 4]
+    assert index.matching(View({"a": ["x", "y", "x"], "b": "X"})) == expected
+    assert len(index) == 50
+
+
+def test_no_condition_at_all_matches_nothing():
+    assert EventIndex([]).matching(View({"a": 1})) == []
+
+
+SHAPES = [
+    {"a": "x{}"},
+    {"a": ["x{}", "y{}"]},
+    {"a|endswith": ".x{}.com"},
+    {"a|endswith": "x{}"},
+    {"a|startswith": "x{}"},
+    {"a|contains": "x{}x"},
+    {"a|re": "^x{}y+$"},
+    {"a": "*.x{}*.q?"},
+    {"a": ["x{}", "*.y{}.cn", "z{}*"]},
+    {"n|gte": 1000, "b{}": "x"},
+]
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_what_cannot_hold_is_not_evaluated_however_many_there_are(shape):
+    counting = Counting()
+    shapes = [{key.format(n): _filled(value, n) for key, value in shape.items()} for n in range(100)]
+    index = EventIndex((read_where({**where, "b|list": "any"}, lists=counting), n) for n, where in enumerate(shapes))
+    assert index.matching(View({"a": "www.example.com", "b": "x", "n": 10})) == []
+    assert counting.asked == 0
+
+
+def _filled(value, number):
+    if isinstance(value, list):
+        return [one.format(number) for one in value]
+    return value.format(number) if isinstance(value, str) else value
+
+
+def test_an_event_of_another_kind_meets_no_condition_at_all():
+    counting = Counting()
+    index = EventIndex(
+        (rule(counting, event__dataset=dataset, **{"b|list": "any"}), (dataset, n))
+        for dataset in ("dns", "conn", "http")
+        for n in range(20)
+    )
+    assert index.matching(View({"event": {"dataset": "ssl"}, "b": "x"})) == []
+    assert counting.asked == 0
+    assert index.matching(View({"event.dataset": "DNS", "b": "x"})) == [("dns", n) for n in range(20)]
+    assert counting.asked == 1
+
+
+def test_a_test_that_conditions_share_runs_once_an_event():
+    counting = Counting()
+    shared = Test("b", Listed("any", counting))
+    index = EventIndex(
+        (Every((Some((Test("a", Null()), shared)), Test("b", Equals(frozenset({"x"}))))), n) for n in range(30)
+    )
+    for asked in (1, 2):
+        assert index.matching(View({"a": "a", "b": "x"})) == list(range(30))
+        assert counting.asked == asked
+
+
+def test_what_a_look_up_has_shown_is_not_tested_again():
+    asked = []
+
+    class Recording(View):
+        def get(self, field):
+            asked.append(field)
+            return super().get(field)
+
+    index = EventIndex((rule(a=f"x{n}"), n) for n in range(30))
+    assert index.matching(Recording({"a": "x7"})) == [7]
+    assert asked == ["a"]
+
+
+def test_keywords_are_looked_up_too():
+    counting = Counting()
+    nodes = [
+        Every((Test(None, Affix("contains", (f"word{n} ",))), Test("b", Listed("any", counting)))) for n in range(30)
+    ]
+    index = EventIndex((node, n) for n, node in enumerate(nodes))
+    assert index.matching(View({"a": ["x", {"c": "a Word7 b"}], "b": "x"})) == [7]
+    assert counting.asked == 1
+
+
+@pytest.mark.parametrize(
+    ("node", "atoms"),
+    [
+        (rule(a="X"), [{Atom("equals", "a", "x")}]),
+        (rule(a="x", b="y"), [{Atom("equals", "a", "x")}, {Atom("equals", "b", "y")}]),
+        (Some((rule(a="x"), rule(b="y"))), [{Atom("equals", "a", "x"), Atom("equals", "b", "y")}]),
+        (Some((rule(a="x", b="p"), rule(a="y"))), [{Atom("equals", "a", "x"), Atom("equals", "a", "y")}]),
+        (Some((rule(a="x"), Not(rule(b="y")))), []),
+        (Not(rule(a="x")), []),
+        (rule(**{"a|exists": True}), []),
+        (rule(**{"a|fieldref": "b"}), [{Atom("has", "a", "")}]),
+        (rule(a="pre*x*"), [{Atom("starts", "a", "pre")}]),
+        (rule(a="*x*.com"), [{Atom("ends", "a", ".com")}]),
+        (rule(a="*x*yz*"), [{Atom("contains", "a", "yz")}]),
+        (rule(a="*?*"), [{Atom("has", "a", "")}]),
+        (rule(a=[f"x{n}" for n in range(MAX_ATOMS + 1)]), [{Atom("has", "a", "")}]),
+        (Some(()), [set()]),
+    ],
+)
+def test_what_a_condition_needs_is_derived_from_its_tests(node, atoms):
+    assert [set(need.atoms) for need in needs_of(node)] == atoms
+
+
+def test_a_condition_that_is_too_deep_or_too_large_is_refused():
+    deep = rule(a="x")
+    for _ in range(MAX_DEPTH * 50):
+        deep = Not(deep)
+    with pytest.raises(TreeError, match="nested"):
+        EventIndex([(deep, 1)])
+    wide = Some((Every((rule(a="x"),) * 200),) * 200)
+    assert MAX_NODES < 200 * 200
+    with pytest.raises(TreeError, match="more than"):
+        EventIndex([(wide, 1)])
+
+
+def test_a_thousand_conditions_that_cannot_hold_cost_no_more_than_a_hundred():
+    def build(count):
+        return EventIndex(
+            (rule(event__dataset=f"set{n % 10}", **{"a|contains": [f"x{n}y", f"z{n}q"]}), n) for n in range(count)
+        )
+
+    view = {"event": {"dataset": "set3"}, "a": "www.example.com"}
+
+    def cost(index):
+        best = 1.0
+        for _ in range(7):
+            begin = time.process_time()
+            for _ in range(300):
+                index.matching(View(view))
+            best = min(best, time.process_time() - begin)
+        return best
+
+    assert cost(build(1_000)) < 2.5 * cost(build(100))
