@@ -1,4 +1,4 @@
-"""`fenghuo rules`: check and test rule files."""
+"""`fenghuo rules`: check, test and explain rule files."""
 
 from __future__ import annotations
 
@@ -8,14 +8,16 @@ from typing import Annotated, Any
 
 import typer
 
-from fenghuo.cli.output import JsonOption, print_error, print_json, problem_json, say
+from fenghuo.cli.output import JsonOption, print_error, print_json, problem_json
 from fenghuo.errors import Located, Place, Problem
 from fenghuo.packs import packs_path
+from fenghuo.rules.coverage import coverage, shapes, share_of
 from fenghuo.rules.load import read_rules
 from fenghuo.rules.reference import rule_reference
+from fenghuo.rules.report import counted, print_report, print_report_json
 from fenghuo.rules.rule import RuleSet
 from fenghuo.rules.schema import rule_schema
-from fenghuo.rules.testing import Outcome, run_tests
+from fenghuo.rules.testing import run_tests
 
 Paths = Annotated[
     list[Path] | None, typer.Argument(metavar="[PATH]…", help="Rule files and folders; the shipped packs if none.")
@@ -26,7 +28,7 @@ app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
 
 @app.callback()
 def rules() -> None:
-    """Check and test rule files."""
+    """Check, test and explain rule files."""
 
 
 @app.command("check")
@@ -34,38 +36,47 @@ def check_rules(paths: Paths = None, as_json: JsonOption = False) -> None:
     """Say whether rules are right, or everything that is wrong with them; exit status 1 then."""
     found, problems = _read(paths)
     if as_json:
-        print_json({"rules": _rules_json(found), "errors": [problem_json(problem) for problem in problems]})
+        print_json({"rules": _rules_json(found, problems), "errors": [problem_json(problem) for problem in problems]})
     else:
         for item in found.inapplicable:
             sys.stdout.write(f"{item.place}: {item.title or item.id}: does not apply: {item.reason}\n")
         if problems:
             print_error(Located(problems))
-        sys.stdout.write(f"{_counted(len(found.rules), 'rule')} in {_counted(len(found.files), 'file')}, ")
-        sys.stdout.write(f"{_counted(len(problems), 'problem')}\n")
+        sys.stdout.write(f"{counted(len(found.rules), 'rule')} in {counted(len(found.files), 'file')}, ")
+        sys.stdout.write(f"{counted(len(problems), 'problem')}\n")
     if problems:
         raise typer.Exit(1)
 
 
 @app.command("test")
-def run_rule_tests(paths: Paths = None, as_json: JsonOption = False) -> None:
-    """Run the tests inside rules; exit status 1 where one fails or a rule is wrong."""
+def run_rule_tests(
+    paths: Paths = None,
+    with_coverage: Annotated[
+        bool, typer.Option("--coverage", help="Show the parts of rules that no test needs.")
+    ] = False,
+    fail_under: Annotated[
+        float | None, typer.Option(metavar="PERCENT", min=0, max=100, help="Fail where fewer parts are needed.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Run the tests inside rules; exit status 1 where one fails or is lacking, or a rule is wrong.
+
+    Each rule needs a test in which it fires, one in which it does not, and one at the edge between.
+    """
     found, problems = _read(paths)
     if problems:
         if as_json:
-            print_json({"tests": [], "errors": [problem_json(problem) for problem in problems]})
+            print_json({"tests": [], "rules": [], "errors": [problem_json(problem) for problem in problems]})
         else:
             print_error(Located(problems))
         raise typer.Exit(1)
     outcomes = run_tests(found)
-    failed = [outcome for outcome in outcomes if not outcome.passed]
-    if as_json:
-        print_json({"tests": [_outcome_json(outcome) for outcome in outcomes], "errors": []})
-    else:
-        for outcome in failed:
-            _print_failure(outcome)
-        sys.stdout.write(f"{_counted(len(outcomes), 'test')} of {_counted(len(found.rules), 'rule')}, ")
-        sys.stdout.write(f"{len(failed)} failed\n")
-    if failed:
+    lacking = [shape for shape in shapes(found) if shape.missing]
+    parts = coverage(found) if with_coverage or fail_under is not None else None
+    report = print_report_json if as_json else print_report
+    report(found, outcomes, lacking, parts)
+    too_few = fail_under is not None and parts is not None and share_of(parts) < fail_under
+    if lacking or too_few or not all(outcome.passed for outcome in outcomes):
         raise typer.Exit(1)
 
 
@@ -90,45 +101,35 @@ def _read(paths: list[Path] | None) -> tuple[RuleSet, list[Problem]]:
     return read_rules(paths, known=names)
 
 
-def _rules_json(found: RuleSet) -> list[dict[str, Any]]:
+def _rules_json(found: RuleSet, problems: list[Problem]) -> list[dict[str, Any]]:
+    """Every document: loaded, refused or inapplicable. What is no document at all is refused without a name."""
     rows = [
-        _rule_json(rule.id, rule.title, rule.place, "loaded", "" if rule.tests else "it has no tests")
+        {
+            **_row(rule.id, rule.title, rule.place, "loaded", None),
+            "name": rule.name,
+            "kind": rule.kind,
+            "enabled": rule.section.enabled,
+            "runs": rule.section.runs,
+            "tests": len(rule.tests),
+        }
         for rule in found.rules
     ]
-    rows += [_rule_json(item.id, item.title, item.place, "refused", item.reason) for item in found.refused]
-    rows += [_rule_json(item.id, item.title, item.place, "inapplicable", item.reason) for item in found.inapplicable]
+    rows += [_row(item.id, item.title, item.place, "refused", item.reason) for item in found.refused]
+    rows += [_row(item.id, item.title, item.place, "inapplicable", item.reason) for item in found.inapplicable]
+    told = {row["file"] for row in rows if row["status"] == "refused"}
+    for problem in problems:
+        if problem.place.file not in told:
+            told.add(problem.place.file)
+            rows.append(_row("", "", problem.place, "refused", problem.message))
     return rows
 
 
-def _rule_json(id_: str, title: str, place: Place, status: str, reason: str) -> dict[str, Any]:
+def _row(id_: str, title: str, place: Place, status: str, reason: str | None) -> dict[str, Any]:
     return {
-        "id": id_,
-        "title": title,
+        "id": id_ or None,
+        "title": title or None,
         "file": place.file,
-        "line": place.line,
+        "line": place.line or None,
         "status": status,
-        "reason": reason or None,
+        "reason": reason,
     }
-
-
-def _outcome_json(outcome: Outcome) -> dict[str, Any]:
-    return {
-        "rule": outcome.rule.name,
-        "file": outcome.rule.place.file,
-        "test": outcome.case.title,
-        "passed": outcome.passed,
-        "differences": list(outcome.differences),
-        "came": list(outcome.came),
-    }
-
-
-def _print_failure(outcome: Outcome) -> None:
-    say(f"{outcome.rule.place}: {outcome.rule.name}: {outcome.case.title}")
-    for difference in outcome.differences:
-        say(f"  {difference}")
-    for line in outcome.came or ("nothing",):
-        say(f"  came: {line}")
-
-
-def _counted(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -86,6 +86,11 @@ def event_times(rule: Rule, case: RuleTest) -> dict[str, int]:
 
 def replay(rules: RuleSet, rule: Rule, case: RuleTest) -> list[Alert]:
     """The alert steps that a test's input makes."""
+    return play(rules, rule, case)[0]
+
+
+def play(rules: RuleSet, rule: Rule, case: RuleTest) -> tuple[list[Alert], Engine]:
+    """The alert steps that a test's input makes, and the engine that told them."""
     clock = VirtualClock(START)
     engine = Engine(rules, clock=clock, agent=_AGENT)
     arrivals = arrivals_of(rule, case)
@@ -98,7 +103,7 @@ def replay(rules: RuleSet, rule: Rule, case: RuleTest) -> list[Alert]:
             alerts += _give(engine, arrival.what)
     end = _end(case, arrivals)
     alerts += _let_pass(engine, clock, end + SETTLE_MS + max(rule.lateness for rule in rules.rules))
-    return [alert for alert in alerts if alert.time <= end]
+    return [alert for alert in alerts if alert.time <= end], engine
 
 
 def _give(engine: Engine, what: Table | Event | Alert) -> list[Alert]:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
@@ -20,6 +21,18 @@ tests:
   - title: hot for two minutes fires
     input: [{every: 30s, until: 2m, device: t1, t: 35}]
     expect: [{at: 1m, device: t1}]
+  - title: hot for less than one is no alarm
+    input: [{at: [0s, 30s, 59s, 2m], device: t1, t: [35, 35, 20, 20]}]
+    expect: []
+"""
+
+SIGMA = """\
+title: S
+id: 0f9b6f5e-3a52-4c55-9d3e-0f2b8a6f3c11
+logsource: {product: windows, category: process_creation}
+detection:
+  selection: {Image: x}
+  condition: selection
 """
 
 
@@ -47,7 +60,7 @@ def test_check_of_wrong_rules_ends_with_1_and_says_where(call):
 
 def test_check_as_json_lists_each_rule_with_its_status(call):
     wrong = RULE.replace("000001", "000002").replace("a.hot", "a.b").replace("for: 1m", "for: x")
-    code, out, _ = call("check", "--json", a=RULE + "---\n" + wrong, sigma="title: S\nid: 1\ndetection: {}\n")
+    code, out, _ = call("check", "--json", a=RULE + "---\n" + wrong, sigma=SIGMA)
     document = json.loads(out)
     assert code == 1
     assert [(rule["title"], rule["status"]) for rule in document["rules"]] == [
@@ -55,14 +68,20 @@ def test_check_as_json_lists_each_rule_with_its_status(call):
         ("Hot", "refused"),
         ("S", "inapplicable"),
     ]
-    assert all(rule["reason"] for rule in document["rules"][1:])
+    assert [bool(rule["reason"]) for rule in document["rules"]] == [False, True, True]
+    assert all({"id", "title", "file", "status", "reason"} <= set(rule) for rule in document["rules"])
+    assert (document["rules"][0]["kind"], document["rules"][0]["enabled"], document["rules"][0]["runs"]) == (
+        "threshold",
+        True,
+        "agent",
+    )
     (error,) = document["errors"]
-    assert (error["line"], error["column"]) == (19, 6)
+    assert (error["line"], error["column"]) == (22, 6)
 
 
 def test_test_runs_what_stands_in_the_rules(call):
     code, out, _ = call("test", a=RULE)
-    assert (code, out) == (0, "1 test of 1 rule, 0 failed\n")
+    assert (code, out) == (0, "2 tests of 1 rule, 0 failed\n")
 
 
 @pytest.mark.parametrize(
@@ -88,10 +107,63 @@ def test_a_failing_test_says_what_was_expected_and_what_came(call, old, new, tol
 
 def test_test_as_json_is_one_document(call):
     code, out, _ = call("test", "--json", a=RULE.replace("at: 1m", "at: 2m"))
-    (test,) = json.loads(out)["tests"]
+    document = json.loads(out)
+    test = document["tests"][0]
     assert code == 1
+    assert document["rules"][0]["missing"] == {}
     assert test["passed"] is False
     assert test["came"] == ["1m firing medium device=t1 ''"]
+
+
+def test_a_file_that_is_no_document_is_refused_too(call, tmp_path):
+    (tmp_path / "bomb.yaml").write_text(
+        "a: &a [x, x]\n"
+        + "".join(
+            f"{k}: &{k} [*{p}, *{p}]\n"
+            for p, k in zip("abcdefghijklmnopqrstuvwx", "bcdefghijklmnopqrstuvwxy", strict=True)
+        )
+    )
+    (tmp_path / "broken.yaml").write_text("title: [\n")
+    code, out, _ = call("check", "--json", a=RULE)
+    document = json.loads(out)
+    assert code == 1
+    statuses = {Path(rule["file"]).name: rule["status"] for rule in document["rules"]}
+    assert statuses == {"a.yaml": "loaded", "bomb.yaml": "refused", "broken.yaml": "refused"}
+    assert {Path(error["file"]).name for error in document["errors"]} == {"bomb.yaml", "broken.yaml"}
+
+
+def test_a_rule_whose_tests_show_one_side_only_fails_and_is_told_what_lacks(call):
+    code, out, err = call("test", a=RULE[: RULE.index("  - title: hot for less")])
+    assert code == 1
+    assert "1 test of 1 rule, 0 failed, 1 rule with tests lacking" in out
+    assert "a.yaml:1:1: a.hot: tests are lacking" in err
+    assert "negative: no test with input in which it does not fire" in err
+    assert "boundary: no test just outside its edge: none would fire with for: 54000ms" in err
+
+
+def test_coverage_names_the_parts_that_no_test_needs(call):
+    code, out, _ = call("test", "--coverage", a=RULE.replace("for: 1m", "for: 1m\nclear: value < 30"))
+    assert code == 0
+    assert "a.yaml:8:8: a.hot: clear: no test notices when it is left out: value < 30" in out
+    assert "3 of 6 parts of rules needed by tests (50%)" in out
+    assert call("test", "--fail-under", "51", a=RULE.replace("for: 1m", "for: 1m\nclear: value < 30"))[0] == 1
+
+
+def test_coverage_as_json_is_in_the_same_document(call):
+    code, out, _ = call("test", "--coverage", "--json", a=RULE)
+    document = json.loads(out)
+    assert code == 0
+    assert document["coverage"]["percent"] == 100
+    assert document["coverage"]["parts"][2] == {
+        "rule": "a.hot",
+        "file": document["tests"][0]["file"],
+        "line": 7,
+        "column": 6,
+        "key": "for",
+        "says": "1m",
+        "as_if": "left out",
+        "noticed": True,
+    }
 
 
 def test_without_a_path_the_shipped_packs_are_meant():

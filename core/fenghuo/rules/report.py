@@ -1,0 +1,108 @@
+"""What `fenghuo rules test` prints."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from fenghuo.cli.output import print_json, say
+from fenghuo.rules.coverage import Part, Shape, share_of
+from fenghuo.rules.rule import RuleSet
+from fenghuo.rules.testing import Outcome
+
+
+def print_report(
+    rules: RuleSet, outcomes: Sequence[Outcome], lacking: Sequence[Shape], parts: Sequence[Part] | None
+) -> None:
+    """For people: what went wrong on standard error, the count on standard output."""
+    failed = [outcome for outcome in outcomes if not outcome.passed]
+    for outcome in failed:
+        _print_failure(outcome)
+    for shape in lacking:
+        say(f"{shape.rule.place}: {shape.rule.name}: tests are lacking")
+        for what, why in shape.missing.items():
+            say(f"  {what}: {why}")
+    for part in parts or ():
+        if not part.noticed:
+            sys.stdout.write(f"{part.place}: {part.rule.name}: {part.key}: {_unneeded(part)}\n")
+    if parts is not None:
+        noticed = sum(part.noticed for part in parts)
+        sys.stdout.write(
+            f"{noticed} of {counted(len(parts), 'part')} of rules needed by tests ({share_of(parts):.0f}%)\n"
+        )
+    lack = f", {counted(len(lacking), 'rule')} with tests lacking" if lacking else ""
+    sys.stdout.write(f"{counted(len(outcomes), 'test')} of {counted(len(rules.rules), 'rule')}, ")
+    sys.stdout.write(f"{len(failed)} failed{lack}\n")
+
+
+def _unneeded(part: Part) -> str:
+    """What no test tells from what the rule says."""
+    if part.as_if == "left out":
+        return f"no test notices when it is left out: {part.says}"
+    if part.as_if == "always":
+        return f"never false where that matters: {part.says}"
+    if part.as_if == "never":
+        return f"never true where that matters: {part.says}"
+    return f"no test notices {part.as_if} in its place: {part.says}"
+
+
+def print_report_json(
+    rules: RuleSet, outcomes: Sequence[Outcome], lacking: Sequence[Shape], parts: Sequence[Part] | None
+) -> None:
+    """As one document."""
+    missing = {id(shape.rule): shape.missing for shape in lacking}
+    document: dict[str, Any] = {
+        "tests": [_outcome(outcome) for outcome in outcomes],
+        "rules": [
+            {
+                "rule": rule.name,
+                "file": rule.place.file,
+                "line": rule.place.line,
+                "tests": len(rule.tests),
+                "missing": dict(missing.get(id(rule), {})),
+            }
+            for rule in rules.rules
+        ],
+        "errors": [],
+    }
+    if parts is not None:
+        document["coverage"] = {"percent": round(share_of(parts), 1), "parts": [_part(part) for part in parts]}
+    print_json(document)
+
+
+def _outcome(outcome: Outcome) -> dict[str, Any]:
+    return {
+        "rule": outcome.rule.name,
+        "file": outcome.rule.place.file,
+        "test": outcome.case.title,
+        "passed": outcome.passed,
+        "differences": list(outcome.differences),
+        "came": list(outcome.came),
+    }
+
+
+def _part(part: Part) -> dict[str, Any]:
+    return {
+        "rule": part.rule.name,
+        "file": part.place.file,
+        "line": part.place.line or None,
+        "column": part.place.column or None,
+        "key": part.key,
+        "says": part.says,
+        "as_if": part.as_if,
+        "noticed": part.noticed,
+    }
+
+
+def _print_failure(outcome: Outcome) -> None:
+    say(f"{outcome.rule.place}: {outcome.rule.name}: {outcome.case.title}")
+    for difference in outcome.differences:
+        say(f"  {difference}")
+    for line in outcome.came or ("nothing",):
+        say(f"  came: {line}")
+
+
+def counted(number: int, noun: str) -> str:
+    """`1 rule`, `2 rules`."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
