@@ -1,0 +1,363 @@
+"""The detector of one series: what is expected, how far off a value is in several respects, and whether that is news.
+
+Per value: a baseline (a slow level and, where the data show one, the season of day and week), an autoregressive
+prediction on top of it, five deviations from what is usual (each with two learnt tails, `tails.py`) and the run of equal
+values. The most improbable of them is the value's surprise. It is news only where it exceeds by a third what was told
+before, fading over days: so one event is told once, early, and the series is quiet until something new happens.
+How this was chosen is told in docs/explanation/anomaly.md.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from fenghuo.rules.anomaly.options import Options
+from fenghuo.rules.anomaly.score import FULL, Score
+from fenghuo.rules.anomaly.season import DAY, HOUR, Season
+from fenghuo.rules.anomaly.tails import Tails
+
+_MONTH = 30 * DAY
+_BINS_FULL = round(0.99 * DAY)
+_MOVING = 10
+"""Changes that a series must have made before standing still is news."""
+_FLOOR = 0.25
+"""Of a usual change: the least size of a deviation. It keeps series that hardly ever move from a size of nothing."""
+_BOUND = 10.0
+_FIRST_WORDS = 20
+_WARM_UP = 100
+"""Values before the first word."""
+_SPREAD_RATE, _BURST_RATE = 1 / 400, 1 / 20
+_SHORT_RATE, _LONG_RATE = 0.25, 1 / 60
+_LEVEL_DAYS = 3.0
+_DAY_KNOWN, _WEEK_KNOWN = round(1.3 * DAY), round(7.5 * DAY)
+_CLEARLY = 0.75
+"""A season is used where it misses so much less than the baseline used so far."""
+_RESPECTS = 0.5
+"""Taken off the surprise, because the most improbable of several respects is told."""
+_NEWS = 1.3
+_CALM = 5
+_UNUSUAL = 2.0
+_SHIFTED = 60
+"""After so many values far off, the series has a new level."""
+_FIRST_WEEK = 3.0
+_VERSION = 1
+_DEFAULT = Options()
+_STEP, _LEVEL, _SHORT, _LONG, _SPREAD, _STUCK, _MOVED = range(1, 8)
+_NUMBERS = (
+    *("count", "first", "time", "step", "value", "negative", "level", "mode", "lag", "lag_square", "lag_product"),
+    *("spread", "burst", "size", "short", "short_size", "long", "long_size", "jump", "jumps", "run", "longest"),
+    *("hot", "told", "calm", "plain", "daily", "weekly", "depth", "depth_step"),
+)
+_TAILS = 5
+
+
+class Detector:
+    """Streaming and unsupervised; constant memory. Give values in order of time, each with its time in milliseconds.
+
+    `count`  values taken; `level`  the slow level; `mode`  0: no season, 1: of the day, 2: of the week
+    `spread`, `burst`  usual and recent size of what the prediction misses; `size`, `short_size`, `long_size`  usual size
+    of what the baseline misses, of its short and of its long mean; `jump`  the usual size of a change
+    `told`  the surprise told last, fading; `depth`  that of an alert; `plain`, `daily`, `weekly`  how far off each baseline is
+    """
+
+    __slots__ = (*_NUMBERS, "options", "season", "tails")
+
+    def __init__(self, options: Options | None = None) -> None:
+        self.options = options or _DEFAULT
+        self.season: Season | None = None
+        self.tails = tuple(Tails() for _ in range(_TAILS))
+        self.count = self.first = self.time = self.step = self.mode = self.jumps = self.run = self.hot = self.calm = 0
+        self.negative = 0
+        self.value = self.level = self.lag = self.lag_square = self.lag_product = self.spread = self.burst = 0.0
+        self.size = self.short = self.short_size = self.long = self.long_size = self.jump = self.longest = self.told = (
+            0.0
+        )
+        self.plain = self.daily = self.weekly = 0.0
+        self.depth, self.depth_step = 0.0, 0
+
+    def see(self, time: int, value: float | None) -> Score:
+        """Take the next value. None, not a number, infinite, or not newer than the last: nothing is learnt, score 0."""
+        if value is None or not math.isfinite(value):
+            return Score(math.nan)
+        count = self.count
+        if not count:
+            self.first = self.time = time
+            self.value = self.level = value
+            self.count = 1
+            return Score(value, expected=value, low=value, high=value)
+        elapsed = time - self.time
+        if elapsed <= 0:
+            return Score(value)
+        self.time = time
+        self.count = count + 1
+        step = self._pace(elapsed)
+        gap = elapsed > 3 * step
+
+        # The baseline, and the prediction on top of it.
+        offset = value - self.level
+        usual = by_day = by_week = 0.0
+        season = self.season
+        if season is not None:
+            by_day, by_week = season.expect(time, season.bins * step < _BINS_FULL, step < HOUR)
+            usual = self._choose(offset, by_day, by_week, time)
+        base = self.level + usual
+        away = offset - usual
+        square = self.lag_square
+        keeps = self.lag_product / square if square > 0 else 0.0
+        keeps = 0.0 if gap or keeps < 0 else min(keeps, 0.999)
+        missed = away - keeps * self.lag
+
+        moved = self._move(value)
+        scale = self.spread + 0.5 * max(0.0, self.burst - self.spread)
+        scale = max(scale, _FLOOR * self.jump)
+        kept = self._bound(away)
+        if scale > 0 and count > _FIRST_WORDS:
+            surprise, cause = self._surprise(missed / scale, away, kept, scale)
+        else:
+            surprise, cause = (1.5 * math.log10(count), _MOVED) if moved and count > _FIRST_WORDS else (0.0, 0)
+            self._average(kept)
+        score = self._judge(value, base, missed, scale, surprise, cause)
+        self._learn(missed, away, kept, gap=gap)
+        if season is not None:
+            season.learn(time, offset - by_day, offset - by_week, self.daily, weekly=time - self.first > DAY)
+        elif count == _FIRST_WORDS and step <= DAY // 8 and self.options.season != "none":
+            self.season = Season(step)
+        return score
+
+    def _bound(self, away: float) -> float:
+        """What is far off counts no more than what is just unusual."""
+        bound = _BOUND * self.size
+        return min(max(away, -bound), bound) if bound > 0 and self.count > _FIRST_WORDS + 1 else away
+
+    def _average(self, kept: float) -> None:
+        self.short += _SHORT_RATE * (kept - self.short)
+        self.long += _LONG_RATE * (kept - self.long)
+
+    def _surprise(self, missed: float, away: float, kept: float, scale: float) -> tuple[float, int]:
+        """How improbable the most improbable respect is, and which it is."""
+        count = self.count
+        pace = 0.06 if count > 301 else 0.3 - 0.0008 * (count - 1)
+        tails = self.tails
+        surprise, cause = tails[0].see(missed, pace), _STEP
+        other = tails[1].see(away / max(self.size, _FLOOR * self.jump), pace)
+        if other > surprise:
+            surprise, cause = other, _LEVEL
+        self._average(kept)
+        if count > 61 and self.short_size > 0:
+            other = tails[2].see(self.short / self.short_size, pace)
+            if other > surprise:
+                surprise, cause = other, _SHORT
+            if count > 151 and self.long_size > 0:
+                other = tails[3].see(self.long / self.long_size, pace)
+                if other > surprise:
+                    surprise, cause = other, _LONG
+                ratio = 3.0 * math.log((self.burst + 1e-3 * scale) / scale)
+                other = tails[4].see(ratio, pace)
+                if ratio > 0 and other > surprise:
+                    surprise, cause = other, _SPREAD
+        if self.run and self.jumps > _MOVING:
+            other = min(12.0, 5.0 * self.run / (3.0 * self.longest + 12.0))
+            if other > surprise:
+                surprise, cause = other, _STUCK
+        return surprise, cause
+
+    def _pace(self, elapsed: int) -> int:
+        """Milliseconds between values: a running median."""
+        step = self.step or elapsed
+        if elapsed != step:
+            change = step >> 5 or 1
+            step += change if elapsed > step else -change
+        self.step = step
+        return step
+
+    def _move(self, value: float) -> bool:
+        """Whether the value moved; learns how large a change usually is, and how long the series stands still."""
+        change = abs(value - self.value)
+        if value < 0:
+            self.negative = 1
+        if not change:
+            self.run += 1
+            return False
+        self.value = value
+        if self.run > self.longest:
+            self.longest = float(self.run)
+        elif self.longest:
+            self.longest *= 0.9999
+        self.run = 0
+        jumps = self.jumps
+        if jumps > 20:
+            change = min(change, 5.0 * self.jump)
+        self.jumps = jumps + 1
+        self.jump += (change - self.jump) / min(jumps + 1, 200)
+        return True
+
+    def _choose(self, offset: float, by_day: float, by_week: float, time: int) -> float:
+        """The season's part of the baseline: of the profile that misses clearly less than the others, if any does."""
+        count = self.count
+        share = 1.0 / min(count, max(300, DAY // self.step))
+        bound = 4.0 * self.plain or math.inf
+        self.plain += share * (min(abs(offset), bound) - self.plain)
+        self.daily += share * (min(abs(offset - by_day), bound) - self.daily)
+        self.weekly += share * (min(abs(offset - by_week), bound) - self.weekly)
+        known = time - self.first
+        if known < _DAY_KNOWN:
+            return 0.0
+        mode = self.mode
+        best = self._best(known >= _WEEK_KNOWN)
+        usual = (0.0, by_day, by_week)
+        if best != mode:
+            self.lag += usual[mode] - usual[best]
+            self.mode = best
+        return usual[best]
+
+    def _best(self, week_known: bool) -> int:
+        season = self.options.season
+        if season == "day" or (season == "week" and not week_known):
+            return 1
+        if season == "week":
+            return 2
+        errors = (self.plain, self.daily, self.weekly)
+        mode = self.mode
+        best = 1 if errors[1] < errors[0] else 0
+        if week_known and errors[2] < errors[best]:
+            best = 2
+        return best if errors[best] < _CLEARLY * errors[mode] else mode
+
+    def _judge(self, value: float, base: float, missed: float, scale: float, surprise: float, cause: int) -> Score:
+        """Whether it is news, and an alert; with the bounds in the respect that is told."""
+        count, options = self.count, self.options
+        surprise = max(0.0, surprise - _RESPECTS)
+        if count <= _WARM_UP:
+            surprise *= 0.3
+        centre, unit, place, mean = value - missed, scale, 0, value
+        if cause == _LEVEL:
+            centre, unit, place = base, max(self.size, _FLOOR * self.jump), 1
+        elif cause == _SHORT:
+            centre, unit, place, mean = base, self.short_size, 2, base + self.short
+        elif cause == _LONG:
+            centre, unit, place, mean = base, self.long_size, 3, base + self.long
+        elif cause == _SPREAD:
+            mean = self.burst / scale
+        elif cause == _MOVED:
+            centre = base
+        if surprise > 0 and options is not _DEFAULT and not self._matters(mean - centre, centre, cause):
+            surprise = 0.0
+        span = self.step
+        fade = min(max(0.2 * count, 200.0), max(1000.0, 3 * DAY / span if span else 1000.0))
+        told = self.told * (1.0 - 1.0 / fade)
+        news = 0.0
+        if surprise > _NEWS * told:
+            news = told = surprise
+        self.told = told
+        if self.depth_step != span:
+            self._aim(span)
+        alert = news >= self.depth and self._may_tell()
+        if alert:
+            self.calm = _CALM
+        elif self.calm:
+            self.calm = _CALM if surprise > _UNUSUAL else self.calm - 1
+        low, high = self.tails[place].bounds(centre, unit)
+        if low < 0 and not self.negative:
+            low = 0.0
+        return Score(
+            value,
+            min(1.0, news / FULL),
+            surprise,
+            alert,
+            self.calm > 0,
+            cause,
+            centre,
+            low,
+            high,
+            mean,
+            self.mode,
+        )
+
+    def _matters(self, deviation: float, expected: float, cause: int) -> bool:
+        """Whether a deviation is of the direction and size that the options ask for."""
+        options = self.options
+        if cause in {_SPREAD, _STUCK}:
+            return options.direction != "down" or cause == _STUCK
+        if (options.direction == "up" and deviation < 0) or (options.direction == "down" and deviation > 0):
+            return False
+        return abs(deviation) >= max(options.min_absolute, options.min_relative * abs(expected))
+
+    def _may_tell(self) -> bool:
+        """Not while learning; and the first weekend is no alert where the days are alike."""
+        known = self.time - self.first
+        if self.count <= _WARM_UP or known < self.options.learn:
+            return False
+        return not (self.mode == 1 and known < _WEEK_KNOWN and self.told < self.depth + _FIRST_WEEK)
+
+    def _aim(self, step: int) -> None:
+        """Find how improbable an alert has to be, so that noise makes no more alerts a month than wanted."""
+        self.depth_step = step
+        depth = max(2.0, -math.log10(self.options.sensitivity * max(step, 1) / _MONTH))
+        if abs(depth - self.depth) > 0.01:
+            self.depth = depth
+            for tails in self.tails:
+                tails.aim(depth + _RESPECTS)
+
+    def _learn(self, missed: float, away: float, kept: float, *, gap: bool) -> None:
+        """Learn sizes, the prediction and the level; what is far off counts as much as what is just unusual."""
+        count = self.count
+        share = _SPREAD_RATE if count > 400 else 1 / count
+        spread, size = self.spread, self.size
+        off = abs(missed)
+        settled = count > 20
+        self.burst += _BURST_RATE * (min(off, 12.0 * spread or off) - self.burst)
+        self.spread += share * ((min(off, 6.0 * spread or off) if settled else off) - spread)
+        self.size += share * (abs(kept) - size)
+        lag = self.lag
+        if not gap:
+            self.lag_product += share * (kept * lag - self.lag_product)
+            self.lag_square += share * (lag * lag - self.lag_square)
+        self.lag = kept
+        short, long = self.short, self.long
+        before = self.short_size
+        off = abs(short)
+        self.short_size += share * ((min(off, 6.0 * before) if count > 60 and before > 0 else off) - before)
+        tail = self.tails[2].up if short > 0 else self.tails[2].down
+        hot = off > 2.2 * before * tail.threshold > 0
+        before = self.long_size
+        off = abs(long)
+        self.long_size += share * ((min(off, 6.0 * before) if count > 150 and before > 0 else off) - before)
+        self.hot = self.hot + 1 if hot else max(0, self.hot - 3)
+        if self.hot >= _SHIFTED:
+            self.level += away
+            self.short = self.long = self.lag = 0.0
+            self.hot = 0
+        rate = min(1 / 200, self.step / (_LEVEL_DAYS * DAY) if self.step else 1.0)
+        rate = max(rate, 1 / (count + 1)) if count * rate < 1 else rate
+        bound = 4.0 * size if count > 50 and size > 0 else math.inf
+        self.level += rate * min(max(away, -bound), bound)
+
+    def save(self) -> list[Any]:
+        """The whole state as plain values (numbers, bytes, lists), under 4 kB as MessagePack."""
+        return [
+            _VERSION,
+            [getattr(self, name) for name in _NUMBERS],
+            [tails.save() for tails in self.tails],
+            self.season.save() if self.season is not None else None,
+        ]
+
+    @classmethod
+    def load(cls, saved: Any, options: Options | None = None) -> Detector:
+        """The detector that `save` was asked of: it goes on as if nothing had been. ValueError for anything else."""
+        try:
+            version, numbers, tails, season = saved
+            if version != _VERSION or len(numbers) != len(_NUMBERS) or len(tails) != _TAILS:
+                raise ValueError("of another version")
+            detector = cls(options)
+            for name, number in zip(_NUMBERS, numbers, strict=True):
+                if not isinstance(number, int | float) or not math.isfinite(number):
+                    raise ValueError(f"{name} is no number")
+                setattr(detector, name, int(number) if isinstance(getattr(detector, name), int) else float(number))
+            for part, state in zip(detector.tails, tails, strict=True):
+                part.load(state, detector.depth + _RESPECTS)
+            if season is not None:
+                detector.season = Season.load(season)
+        except (TypeError, KeyError, IndexError) as error:
+            raise ValueError(f"no state of a detector: {error}") from None
+        return detector

@@ -1,0 +1,132 @@
+"""How improbable a deviation is: the two tails of its distribution, learnt as it goes.
+
+Beyond a threshold that a fiftieth of all values exceeds, the excess follows a generalised Pareto distribution whatever
+the distribution is (peaks over threshold: Siffer et al., *Anomaly Detection in Streams with Extreme Value Theory*, 2017).
+Its two parameters come from running moments, which forget, so that a tail costs constant memory and no fit.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+QUANTILE = 0.02
+THRESHOLD_SURPRISE = -math.log10(QUANTILE)
+_LOWEST = 0.5
+_FIRST = 1.5
+_MEAN = 0.6
+_SQUARE = 2.4 * _MEAN * _MEAN
+_SHAPE = 0.3
+_SHAPE_WEIGHT = 20.0
+_SHAPES = (0.02, 0.6)
+_HEAVY, _BIAS = 0.15, 0.8
+"""Heavy tails show their weight seldom: moments of few excesses underestimate them by about so much."""
+_WEIGHT = 10.0
+_MEMORY = 500.0
+_DOUBT = 5.0
+_CLIP = 40.0
+_LN10 = math.log(10)
+_NUMBERS = ("threshold", "number", "mean", "square", "margin")
+
+
+class Tail:
+    """One tail. `threshold`: exceeded by QUANTILE of all deviations; `number`, `mean`, `square`: of the excesses beyond it.
+
+    `margin`: how far beyond the threshold the wanted surprise (`Tails.depth`) lies.
+    """
+
+    __slots__ = ("margin", "mean", "number", "square", "threshold")
+
+    def __init__(self) -> None:
+        self.threshold = _FIRST
+        self.number = 0.0
+        self.mean = _MEAN
+        self.square = _SQUARE
+        self.margin = 0.0
+
+    def shape(self) -> tuple[float, float, float]:
+        """Shape and scale of the Pareto distribution, and how much it is to be trusted (0…1)."""
+        mean, number = self.mean, self.number
+        variance = self.square - mean * mean
+        shape = 0.5 * (1.0 - mean * mean / variance) if variance > 0 else 0.0
+        if shape > _HEAVY:
+            shape += _BIAS * (shape - _HEAVY)
+        shape = (number * shape + _SHAPE_WEIGHT * _SHAPE) / (number + _SHAPE_WEIGHT)
+        shape = min(max(shape, _SHAPES[0]), _SHAPES[1])
+        return shape, mean * (1.0 - shape), (number + 1.0) / (number + 1.0 + _DOUBT)
+
+    def exceed(self, deviation: float, depth: float) -> float:
+        """The surprise of a deviation beyond the threshold; learns from it."""
+        excess = deviation - self.threshold
+        shape, scale, trust = self.shape()
+        surprise = THRESHOLD_SURPRISE + math.log1p(shape * excess / scale) / (shape * _LN10) * trust
+        # One outlier must not widen the tail for long: it counts as no more than so many mean excesses.
+        excess = min(excess, _CLIP * self.mean)
+        self.number = min(self.number + 1.0, _MEMORY)
+        share = 1.0 / (self.number + _WEIGHT)
+        self.mean += share * (excess - self.mean)
+        self.square += share * (excess * excess - self.square)
+        self.reach(depth)
+        return surprise
+
+    def reach(self, surprise: float) -> None:
+        """Learn the margin of a surprise."""
+        shape, scale, trust = self.shape()
+        beyond = max(0.0, surprise - THRESHOLD_SURPRISE) * _LN10 / trust
+        self.margin = scale / shape * math.expm1(min(shape * beyond, 50.0))
+
+
+class Tails:
+    """Both tails of one kind of deviation, which is given in units of its usual size."""
+
+    __slots__ = ("depth", "down", "up")
+
+    def __init__(self) -> None:
+        self.up = Tail()
+        self.down = Tail()
+        self.depth = 0.0
+
+    def aim(self, depth: float) -> None:
+        """From now on the bounds are those of this surprise."""
+        self.depth = depth
+        self.up.reach(depth)
+        self.down.reach(depth)
+
+    def bounds(self, centre: float, unit: float) -> tuple[float, float]:
+        """What lies outside is at least as improbable as `depth` says."""
+        up, down = self.up, self.down
+        return centre - unit * (down.threshold + down.margin), centre + unit * (up.threshold + up.margin)
+
+    def see(self, deviation: float, pace: float) -> float:
+        """The surprise of a deviation, -log10 of its probability; learns from it, thresholds by `pace`."""
+        if deviation > 0:
+            tail, other = self.up, self.down
+        else:
+            tail, other = self.down, self.up
+            deviation = -deviation
+        ease = 1.0 - pace * QUANTILE
+        threshold = other.threshold * ease
+        other.threshold = threshold if threshold > _LOWEST else _LOWEST  # noqa: FURB136 — faster than max()
+        threshold = tail.threshold
+        if deviation <= threshold:
+            part = deviation / threshold
+            threshold *= ease
+            tail.threshold = threshold if threshold > _LOWEST else _LOWEST  # noqa: FURB136 — faster than max()
+            return THRESHOLD_SURPRISE * part * part
+        surprise = tail.exceed(deviation, self.depth)
+        tail.threshold = threshold * (ease + pace)
+        return surprise
+
+    def save(self) -> list[float]:
+        return [getattr(tail, name) for tail in (self.up, self.down) for name in _NUMBERS]
+
+    def load(self, saved: Any, depth: float) -> None:
+        """ValueError or TypeError where it is not what `save` gave."""
+        numbers = [float(number) for number in saved]
+        if len(numbers) != 2 * len(_NUMBERS) or not all(0 <= number < math.inf for number in numbers):
+            raise ValueError("no state of tails")
+        self.depth = depth
+        for tail, part in ((self.up, numbers[: len(_NUMBERS)]), (self.down, numbers[len(_NUMBERS) :])):
+            for name, number in zip(_NUMBERS, part, strict=True):
+                setattr(tail, name, number)
+            tail.threshold = max(tail.threshold, _LOWEST)
