@@ -5,7 +5,7 @@ Each kind adds the keys of its body (`fenghuo.rules.kinds`). Editors' JSON Schem
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, cast
 
 from pydantic import BeforeValidator, ConfigDict, Field, GetJsonSchemaHandler, StringConstraints
 from pydantic.json_schema import JsonSchemaValue
@@ -17,6 +17,17 @@ from fenghuo.model import Level
 
 def _as_list(value: Any) -> Any:
     return [value] if isinstance(value, str | int | float) and not isinstance(value, bool) else value
+
+
+def _as_texts(value: Any) -> Any:
+    """As `_as_list`, and `true` and `false` as they are written: `dns.question.name|exists: false`."""
+    if isinstance(value, list):
+        return [_truth(item) for item in cast("list[Any]", value)]
+    return [_truth(value)] if isinstance(value, bool) else _as_list(value)
+
+
+def _truth(value: Any) -> Any:
+    return str(value).lower() if isinstance(value, bool) else value
 
 
 class _OneOrMany:
@@ -43,7 +54,7 @@ FieldTest = Annotated[
 RuleName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+([.-][a-z0-9]+)*$", max_length=100)]
 RuleId = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")]
 Pattern = Annotated[str, StringConstraints(max_length=256)]
-Patterns = Annotated[list[Pattern], BeforeValidator(_as_list), Field(min_length=1, max_length=1_000), _OneOrMany()]
+Patterns = Annotated[list[Pattern], BeforeValidator(_as_texts), Field(min_length=1, max_length=1_000), _OneOrMany()]
 Matches = Annotated[dict[FieldTest, Patterns], Field(max_length=32)]
 Rarely = Annotated[int, Field(ge=2, le=1_000)]
 
