@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 import itertools
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from weakref import WeakKeyDictionary
 
 from fenghuo.clock import Clock
@@ -34,6 +34,7 @@ from fenghuo.rules.plan import (
     row_key,
 )
 from fenghuo.rules.rule import RuleSet
+from fenghuo.rules.succession import goes_on, still_meets
 from fenghuo.rules.telling import Telling
 
 log = logging.getLogger(__name__)
@@ -406,20 +407,30 @@ class Engine:
         except ValueError as error:
             log.warning("the rules' saved state cannot be read; starting afresh: %s", error)
             return
+        away = max(0, self.clock.now() - saved.time)
+        self._restore_memories(saved.memories, away)
+        self._restore(saved, groups, {state.rule.id: state for state in self.states}, away)
+
+    def _restore_memories(self, memories: Sequence[snapshot.SavedMemory], away: int) -> None:
         now = self.clock.now()
-        for known in saved.memories:
+        for known in memories:
             source = self._source((known.agent, known.name, tuple(sorted(known.labels.items()))))
             source.heard = known.time
             memory = Memory.restored(known.layout(), known.bits, known.values, known.times, known.time)
-            memory.note_deaf((known.deaf, known.deaf_until), max(0, now - saved.time), now)
+            memory.note_deaf((known.deaf, known.deaf_until), away, now)
             source.memories[known.lateness, known.field] = memory
-        by_id = {state.rule.id: state for state in self.states}
+
+    def _restore(
+        self, saved: snapshot.Saved, groups: Sequence[Group], by_id: Mapping[str, RuleState], away: int
+    ) -> None:
+        """Go on with the rules in `by_id`; `away`: for how many milliseconds nobody listened."""
+        now = self.clock.now()
         for entry, group in zip(saved.groups, groups, strict=True):
-            self._restore_group(entry, group, by_id.get(entry.rule), (now, max(0, now - saved.time)))
+            self._restore_group(entry, group, by_id.get(entry.rule), (now, away))
         for entry in saved.gates:
             if entry.rule in by_id:
                 by_id[entry.rule].gates.restore(entry.fingerprint, entry.gate())
-        self._observing.load(saved.cells, (now, max(0, now - saved.time)))
+        self._observing.load([cell for cell in saved.cells if cell.rule in by_id], (now, away))
         self._observing.feed_back()
         self._requeue_silences()
 
@@ -433,6 +444,7 @@ class Engine:
             state is None
             or (group_by is None) != (entry.group_by is None)
             or (group_by is not None and sorted(group_by) != sorted(entry.group_by or []))
+            or not still_meets(state.rule, group.labels)
         ):
             if group.firing and group.alert is not None:
                 withdrawn = Telling.withdrawn(group.alert, max(now, group.heard), "rule changed")
@@ -452,6 +464,39 @@ class Engine:
         group.kept = now if away else group.kept
         group.held = group.held or away > state.rule.holds.settle
         self._groups.settle(track, group)
+
+    def with_rules(self, rules: RuleSet) -> Engine:
+        """An engine of other rules that goes on where this one stands; this one is not to be used any more.
+
+        What fires by rules that are no more, or look at something else now, is withdrawn: the next call tells of it.
+        """
+        new = Engine(
+            rules,
+            clock=self.clock,
+            agent=self._agent,
+            rate_gap_ms=self._rate_gap,
+            shard=self._observing.shard,
+            timer=self._timer,
+        )
+        new.held_dropped, new.sources_evicted = self.held_dropped, self.sources_evicted
+        new._sources = self._sources
+        new._groups.now, new._groups.told = self._groups.now, self._groups.take_told()
+        by_id = {state.rule.id: state for state in self.states}
+        heirs = [
+            (state, old)
+            for state in new.states
+            if (old := by_id.get(state.rule.id)) is not None and goes_on(old.rule, state.rule)
+        ]
+        for state, old in heirs:
+            state.inherit(old)
+        saved, groups = snapshot.decode(self.snapshot())
+        new._restore(saved, groups, {state.rule.id: state for state, _ in heirs}, away=0)
+        new._observing.inherit(self._observing, {old.number: state for state, old in heirs})
+        for _, _, _, lane, table in sorted(self._held, key=lambda entry: entry[:3]):
+            for own in new._plan(table.layout, lane.agent).lanes:
+                if own.lateness == lane.lateness:
+                    new._hold(own, table)
+        return new
 
     def _requeue_silences(self) -> None:
         """Series that were heard before the restart may be silent after it, without ever being heard again."""

@@ -88,7 +88,7 @@ class Observing:
         timer: Timer = thread_timer,
     ) -> None:
         self._groups = groups
-        self._shard = shard
+        self.shard = shard
         self._watchers = {
             state.number: Watcher(state, state.rule.observer) for state in states if state.rule.observer is not None
         }
@@ -229,7 +229,7 @@ class Observing:
     def _reach(self, watcher: Watcher, agent: str, key: Key, time: int) -> Place | None:
         """The place of a group, brought forward to `time`; None where another shard keeps it."""
         state = watcher.state
-        if self._shard is not None and shard_of(state.rule.id, key, self._shard[1]) != self._shard[0]:
+        if self.shard is not None and shard_of(state.rule.id, key, self.shard[1]) != self.shard[0]:
             return None
         state.evaluations += 1
         place = self._place(watcher, agent, key, time)
@@ -421,7 +421,7 @@ class Observing:
                 continue
             key = tuple(entry.key)
             if not watcher.has_key(key) or (
-                self._shard is not None and shard_of(entry.rule, key, self._shard[1]) != self._shard[0]
+                self.shard is not None and shard_of(entry.rule, key, self.shard[1]) != self.shard[0]
             ):
                 continue
             if away and isinstance(cell, Resuming):
@@ -431,6 +431,19 @@ class Observing:
                 self._evict(watcher, now)
             watcher.state.cells[entry.agent, key] = place
             self._wait(watcher, place)
+
+    def inherit(self, old: Observing, states: Mapping[int, RuleState]) -> None:
+        """Go on with what another held back, and with its counts; `states`: old rule's number → state of its heir."""
+        self.meter, self.held_dropped = old.meter, old.held_dropped
+        for _, _, _, _, watcher, agent, number, seen in sorted(old._held, key=lambda entry: entry[:4]):
+            state = states.get(watcher.state.number)
+            own = None if state is None else self._watchers.get(state.number)
+            if own is None:
+                continue
+            if state is not None and state.rule.lateness:
+                self._hold(own, number, seen, agent)
+            else:
+                self._see(own, number, seen, agent)
 
 
 def shard_of(rule_id: str, key: Key, count: int) -> int:

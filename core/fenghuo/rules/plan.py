@@ -82,6 +82,16 @@ class RuleState:
         """Alert steps that were withheld."""
         return self.gates.withheld
 
+    def inherit(self, old: RuleState) -> None:
+        """Go on counting where another left off, and pass over what it passed over."""
+        for name in ("evaluations", "matches", "alerts", "evictions", "late", "ungrouped", "given_up"):
+            setattr(self, name, getattr(old, name))
+        self.meter = old.meter
+        self.gates.withheld = old.gates.withheld
+        for key, track in old.tracks.items():
+            own = self.tracks[key] = Track(self, track.source)
+            own.time, own.layout = track.time, track.layout
+
     def form(self, fields: tuple[str, ...]) -> Form:
         """The rule's closures for tables with these fields, made when they are not in use yet."""
         assert not isinstance(self.rule.body, Observer)
