@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
 __all__ = ["LoadedSigma", "SigmaDocument", "SigmaResult", "detection_of", "is_sigma", "load_sigma", "read_sigma"]
 
-_SECTIONS = ("detection", "correlation", "filter")
+_SECTIONS = ("detection", "correlation", "filter", "pipeline")
 
 
 def is_sigma(data: Mapping[str, Any]) -> bool:
-    """Whether a document is Sigma's: it has no `kind`, and a detection, a correlation or a filter."""
+    """Whether a document is Sigma's: it has no `kind`, and a detection, a correlation, a filter or a pipeline."""
     return "kind" not in data and any(section in data for section in _SECTIONS)
 
 
@@ -59,14 +59,14 @@ def read_sigma(
     placeholders: Mapping[str, Sequence[str]] | None = None,
     known: Sequence[str] = (),
 ) -> SigmaResult:
-    """All Sigma documents of a set, which may speak of one another.
+    """All Sigma documents of a set, which may speak of one another; pipeline documents hold for all of them.
 
-    `pipelines` are pipeline files beside the shipped one, those that matter most first. `placeholders`: values of
+    `pipelines` are pipeline files beside these and the shipped one, those that matter most first. `placeholders`: values of
     `%name%`. `known`: names of rules of other kinds that correlations may speak of.
     """
     from fenghuo.rules.sigma.read import SetReader  # noqa: PLC0415 — loads pySigma
 
-    return SetReader.of(pipelines, placeholders or {}, known).read(documents)
+    return SetReader.of(documents, pipelines, placeholders or {}, known).read(documents)
 
 
 def detection_of(logsource: Mapping[str, str], detection: Mapping[str, Any] | None) -> Node:
@@ -78,4 +78,4 @@ def detection_of(logsource: Mapping[str, str], detection: Mapping[str, Any] | No
         return Pipelines([shipped()]).source(source).where
     from fenghuo.rules.sigma.read import SetReader  # noqa: PLC0415 — loads pySigma
 
-    return SetReader.of((), {}, ()).native(source, detection)
+    return SetReader((), {}, ()).native(source, detection)

@@ -69,10 +69,10 @@ class _AdaptedCell:
     def lapse(self, now: int) -> Measure | None:
         return _split(self._cell.lapse(now))
 
-    def resume(self, now: int) -> None:
+    def resume(self, now: int, away: int) -> None:
         """As `Resuming`."""
         if isinstance(self._cell, Resuming):
-            self._cell.resume(now)
+            self._cell.resume(now, away)
 
     @property
     def given_up(self) -> int:

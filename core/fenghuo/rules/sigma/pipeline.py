@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -19,8 +19,10 @@ from fenghuo.rules.sigma.documents import CannotApply
 SHIPPED = Path(__file__).parent / "pipelines" / "ecs.yml"
 ATTRIBUTES = ("category", "product", "service")
 _ANY = "*"
+_KEYS = ("pipeline", "description", "fields", "maps", "logsources", "placeholders")
 _MAX_VALUES = 10_000
 
+Keys = tuple[str, ...]
 LogSource = Mapping[str, str]
 """Category, product and service, those that are said, in lower case."""
 
@@ -186,6 +188,10 @@ def _filled(value: Any, names: LogSource) -> Any:
     return value
 
 
+Say = Callable[[Keys, str, str], None]
+"""Notes what is wrong at a path, with a hint."""
+
+
 def read_pipeline(file: Path) -> Pipeline:
     """Raises Located with all that is wrong with the file."""
     try:
@@ -196,34 +202,42 @@ def read_pipeline(file: Path) -> Pipeline:
     try:
         data = read_plain(content).data
     except Unusual:
-        tree, problems, _ = document.read(content, str(file), None)
-        if problems:
-            raise Located(problems) from None
+        tree, found, _ = document.read(content, str(file), None)
+        if found:
+            raise Located(found) from None
         data = tree.data()
-    reader = _PipelineReader(data, content, file)
-    pipeline = reader.pipeline()
-    if reader.problems:
-        raise Located(reader.problems)
+    problems: list[Problem] = []
+
+    def say(path: Keys, message: str, hint: str) -> None:
+        problems.append(Problem(Place(str(file), *place_in(content, path)), message, hint))
+
+    pipeline = pipeline_of(data, file.parent, say)
+    if problems:
+        raise Located(problems)
     return pipeline
 
 
-class _PipelineReader:
-    """Plain data → a pipeline; `problems` is what is wrong with it."""
+def pipeline_of(data: Any, folder: Path, say: Say) -> Pipeline:
+    """A pipeline from its data; lists of placeholders lie in `folder`."""
+    return _PipelineReader(data, folder, say).pipeline()
 
-    def __init__(self, data: Any, content: bytes, file: Path) -> None:
+
+class _PipelineReader:
+    """Plain data → a pipeline."""
+
+    def __init__(self, data: Any, folder: Path, say: Say) -> None:
         self._data = data
-        self._content = content
-        self._file = file
-        self.problems: list[Problem] = []
+        self._folder = folder
+        self._told = say
 
     def pipeline(self) -> Pipeline:
         data = self._mapping(self._data, ())
         for key in data:
-            if key not in ("name", "description", "fields", "maps", "logsources", "placeholders"):
+            if key not in _KEYS:
                 self._say(
                     (key,),
                     f"unknown key {key[:60]!r}",
-                    "allowed: name, description, fields, maps, logsources, placeholders",
+                    f"allowed: {', '.join(_KEYS)}",
                 )
         maps = {
             name: self._fields(fields, ("maps", name))
@@ -237,9 +251,7 @@ class _PipelineReader:
         fields = self._fields(data.get("fields"), ("fields",))
         return Pipeline(entries, fields, self._placeholders(data.get("placeholders")))
 
-    def _entry(
-        self, item: Any, path: tuple[str, ...], maps: Mapping[str, Mapping[str, tuple[Target, ...]]]
-    ) -> Entry | None:
+    def _entry(self, item: Any, path: Keys, maps: Mapping[str, Mapping[str, tuple[Target, ...]]]) -> Entry | None:
         data = self._mapping(item, path)
         for key in data:
             if key not in ("logsource", "where", "absent", "uses", "fields", "below"):
@@ -274,7 +286,7 @@ class _PipelineReader:
             fields = {**maps.get(name, {}), **fields}
         return Entry(of, where, absent, fields, tuple(self._texts(data.get("below") or [], (*path, "below"))))
 
-    def _try(self, where: Mapping[str, Any], path: tuple[str, ...]) -> None:
+    def _try(self, where: Mapping[str, Any], path: Keys) -> None:
         try:
             read_where(where)
         except WhereError as error:
@@ -282,7 +294,7 @@ class _PipelineReader:
         except ValueError as error:
             self._say(path, str(error))
 
-    def _fields(self, value: Any, path: tuple[str, ...]) -> Mapping[str, tuple[Target, ...]]:
+    def _fields(self, value: Any, path: Keys) -> Mapping[str, tuple[Target, ...]]:
         return {
             name: tuple(
                 self._target(one, (*path, name))
@@ -291,7 +303,7 @@ class _PipelineReader:
             for name, said in self._mapping(value, path).items()
         }
 
-    def _target(self, value: Any, path: tuple[str, ...]) -> Target:
+    def _target(self, value: Any, path: Keys) -> Target:
         if isinstance(value, str) and value:
             return Target(value)
         data = self._mapping(value, path)
@@ -312,14 +324,14 @@ class _PipelineReader:
                 found[name] = tuple(self._texts(said, path))
         return found
 
-    def _from_file(self, said: Mapping[str, Any], path: tuple[str, ...]) -> tuple[str, ...]:
+    def _from_file(self, said: Mapping[str, Any], path: Keys) -> tuple[str, ...]:
         """One value a line; empty lines and those that begin with # are no values."""
         name = said.get("file")
         if not isinstance(name, str) or set(said) != {"file"}:
             self._say(path, "expected a list of texts, or {file: NAME}")
             return ()
         try:
-            with (self._file.parent / name).open("rb") as stream:
+            with (self._folder / name).open("rb") as stream:
                 content = stream.read(MAX_BYTES + 1)
             lines = [line.strip() for line in content.decode("utf-8-sig").splitlines()]
         except (OSError, ValueError) as error:
@@ -331,7 +343,7 @@ class _PipelineReader:
             return ()
         return values
 
-    def _mapping(self, value: Any, path: tuple[str, ...]) -> Mapping[str, Any]:
+    def _mapping(self, value: Any, path: Keys) -> Mapping[str, Any]:
         if value is None:
             return {}
         if not isinstance(value, Mapping):
@@ -339,7 +351,7 @@ class _PipelineReader:
             return {}
         return cast("Mapping[str, Any]", value)
 
-    def _list(self, value: Any, path: tuple[str, ...]) -> list[Any]:
+    def _list(self, value: Any, path: Keys) -> list[Any]:
         if value is None:
             return []
         if not isinstance(value, list):
@@ -347,17 +359,16 @@ class _PipelineReader:
             return []
         return cast("list[Any]", value)
 
-    def _texts(self, value: Any, path: tuple[str, ...]) -> list[str]:
+    def _texts(self, value: Any, path: Keys) -> list[str]:
         items = cast("list[Any]", value) if isinstance(value, list) else [value]
         if not all(isinstance(item, str | int) and item != "" for item in items):
             self._say(path, "expected a text or a list of texts")
             return []
         return [str(item) for item in items]
 
-    def _say(self, path: tuple[str, ...], message: str, hint: str = "") -> None:
-        place = Place(str(self._file), *place_in(self._content, path))
+    def _say(self, path: Keys, message: str, hint: str = "") -> None:
         label = ".".join(path)
-        self.problems.append(Problem(place, f"{label}: {message}" if label else message, hint))
+        self._told(path, f"{label}: {message}" if label else message, hint)
 
 
 def place_in(content: bytes, path: Sequence[str]) -> tuple[int, int]:

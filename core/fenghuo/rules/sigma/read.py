@@ -17,7 +17,16 @@ from fenghuo.rules.sigma.detections import read_detection
 from fenghuo.rules.sigma.documents import CannotApply, Detected, Path, SigmaDocument, SigmaResult, Wrong
 from fenghuo.rules.sigma.frame import id_of_content, made_id, read_frame, text_of
 from fenghuo.rules.sigma.members import Member, references
-from fenghuo.rules.sigma.pipeline import ATTRIBUTES, LogSource, Pipeline, Pipelines, Source, read_pipeline, shipped
+from fenghuo.rules.sigma.pipeline import (
+    ATTRIBUTES,
+    LogSource,
+    Pipeline,
+    Pipelines,
+    Source,
+    pipeline_of,
+    read_pipeline,
+    shipped,
+)
 from fenghuo.rules.sigma.values import ItemReader
 
 _SPELLED_AS_ECS = ("ecs",)
@@ -25,35 +34,48 @@ _OLD_COLLECTION = "it is part of a collection (`action: {}`), which Sigma 2 has 
 
 
 class SetReader:
-    """Reads sets of documents."""
+    """Reads a set of documents. `problems`: what is wrong with its pipelines."""
 
     def __init__(
         self,
-        pipelines: Pipelines,
+        pipelines: Sequence[Pipeline],
         placeholders: Mapping[str, Sequence[str]],
         known: Iterable[str],
         problems: Sequence[Problem] = (),
     ) -> None:
-        self._pipelines = pipelines
-        self._placeholders = {**pipelines.placeholders, **placeholders}
+        self._pipelines = Pipelines([*pipelines, shipped()])
+        self._placeholders = {**self._pipelines.placeholders, **placeholders}
         self._known = frozenset(known)
         self._problems = list(problems)
 
     @classmethod
-    def of(cls, files: Sequence[File], placeholders: Mapping[str, Sequence[str]], known: Iterable[str]) -> SetReader:
-        """With the pipelines of these files and the shipped one; a file that is wrong is a problem of every set."""
+    def of(
+        cls,
+        documents: Iterable[SigmaDocument],
+        files: Iterable[File],
+        placeholders: Mapping[str, Sequence[str]],
+        known: Iterable[str],
+    ) -> SetReader:
+        """With the pipelines among these documents, then those of these files, then the shipped one."""
         pipelines: list[Pipeline] = []
         problems: list[Problem] = []
+        for each in documents:
+
+            def say(path: Path, message: str, hint: str, of: SigmaDocument = each) -> None:
+                problems.append(Problem(of.at(path), message, hint))
+
+            if "pipeline" in each.data:
+                pipelines.append(pipeline_of(each.data, File(each.place.file).parent, say))
         for file in files:
             try:
                 pipelines.append(read_pipeline(file))
             except Located as error:
                 problems += error.problems
-        return cls(Pipelines([*pipelines, shipped()]), placeholders, known, problems)
+        return cls(pipelines, placeholders, known, problems)
 
     def read(self, documents: Sequence[SigmaDocument]) -> SigmaResult:
         """As `fenghuo.rules.sigma.read_sigma`."""
-        found = [Member(document, *read_frame(document.data)) for document in documents]
+        found = [Member(each, *read_frame(each.data)) for each in documents if "pipeline" not in each.data]
         _mark_old_collections(found)
         _tell_apart(found, self._known)
         rules = [each for each in found if _kind(each) == "detection"]

@@ -9,6 +9,7 @@ from typing import Any
 from fenghuo.rules.detection import Node as Detection
 from fenghuo.rules.detection.tree import simplify, some
 from fenghuo.rules.expression import Arithmetic, Comparison, Field, Logic, Node, Not, Number, Variable
+from fenghuo.rules.kinds.aggregate import AggregateBody, AggregateSection
 from fenghuo.rules.kinds.base import holds_of
 from fenghuo.rules.kinds.cardinality import CardinalityBody, CardinalitySection
 from fenghuo.rules.kinds.frequency import FrequencyBody, FrequencySection
@@ -111,9 +112,10 @@ class _Correlation:
             "value_count": self._cardinality,
             "temporal": self._sequence,
             "temporal_ordered": self._sequence,
+            "value_sum": self._aggregate,
+            "value_avg": self._aggregate,
+            "value_percentile": self._aggregate,
         }
-        if self._of.type not in make:
-            raise CannotApply(f"no kind runs correlations of the type {self._of.type} as yet")
         return make[self._of.type]()
 
     # What is observed
@@ -188,6 +190,29 @@ class _Correlation:
             fields=names,
         )
         return section, "cardinality", Adapted.over(body, renamed), self._holds(section)
+
+    def _aggregate(self) -> _Made:
+        function, percent = self._of.type.removeprefix("value_"), None
+        if function == "percentile":
+            percent = self._of.percentile
+            if percent is None:
+                raise CannotApply("its condition names no percentile (percentile: 95)")
+            function = f"p{percent:g}"
+        name = self._asked_for[0]
+        section = self._windowed(AggregateSection, "aggregate", function=function, numbers=name)
+        selections, renamed = self._joined()
+        body = AggregateBody(
+            selections,
+            condition=condition_of(self._bounds()),
+            window=self._of.timespan,
+            forget=self._forget,
+            most=section.limits.events,
+            empty=0.0 if function == "sum" else None,
+            function=function,
+            field=name,
+            percent=percent,
+        )
+        return section, "aggregate", Adapted.over(body, renamed), self._holds(section)
 
     def _sequence(self) -> _Made:
         correlation = self._of
