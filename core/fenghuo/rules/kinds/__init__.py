@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from fenghuo.rules.kinds.absence import ABSENCE
 from fenghuo.rules.kinds.aggregate import AGGREGATE
 from fenghuo.rules.kinds.allow import ALLOW
+from fenghuo.rules.kinds.anomaly import ANOMALY
 from fenghuo.rules.kinds.base import Kind
 from fenghuo.rules.kinds.beacon import BEACON
 from fenghuo.rules.kinds.cardinality import CARDINALITY
@@ -20,6 +21,7 @@ from fenghuo.rules.kinds.new_value import NEW_VALUE
 from fenghuo.rules.kinds.rate import RATE
 from fenghuo.rules.kinds.ratio import RATIO
 from fenghuo.rules.kinds.sequence import SEQUENCE
+from fenghuo.rules.kinds.spike import SPIKE
 from fenghuo.rules.kinds.threshold import THRESHOLD
 
 KINDS: Mapping[str, Kind] = {
@@ -31,11 +33,13 @@ KINDS: Mapping[str, Kind] = {
     "frequency": FREQUENCY,
     "cardinality": CARDINALITY,
     "ratio": RATIO,
+    "spike": SPIKE,
     "aggregate": AGGREGATE,
     "new_value": NEW_VALUE,
     "sequence": SEQUENCE,
     "beacon": BEACON,
     "composite": COMPOSITE,
+    "anomaly": ANOMALY,
     "indicator": INDICATOR,
     "allow": ALLOW,
     "deny": DENY,

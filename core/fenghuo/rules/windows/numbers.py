@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from array import array
-from bisect import bisect_left, insort
+from bisect import bisect_left, bisect_right, insort
+from operator import add
 from typing import Any
 
 from fenghuo.rules.windows.sums import ExactSum
@@ -39,6 +40,21 @@ class Numbers(Times):
             self.squares.add((number - self.origin) ** 2)
         if self.ordered is not None:
             insort(self.ordered, number)
+
+    def until(self, edge: int) -> list[tuple[int, float]]:
+        """The moments that are not newer than `edge`, with their numbers."""
+        end = bisect_right(self.times, edge, self.start)
+        return list(zip(self.times[self.start : end], self.numbers[self.start : end], strict=True))
+
+    def merge(self) -> int:
+        """Add up neighbours, each two at the moment of the later, for want of room; how many moments that makes fewer."""
+        before, odd = len(self), len(self) % 2
+        times, numbers = self.times[self.start :], self.numbers[self.start :]
+        self.times = times[:odd] + times[odd + 1 :: 2]
+        self.numbers = numbers[:odd] + array("d", map(add, numbers[odd::2], numbers[odd + 1 :: 2]))
+        self.start = 0
+        self.ids = self.ids[-len(self) :]
+        return before - len(self)
 
     def gone(self, first: int, end: int) -> None:
         for index in range(first, end):

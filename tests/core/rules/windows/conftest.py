@@ -63,25 +63,34 @@ class Reference:
         return [thing for _, thing in self.items[first:last]]
 
     def steps(self, fire=0, clear=0):
-        """(moment, state): it fires if it was on for `fire` and still is, it is over if it was off for `clear` and is."""
-        told, firing, since, off = [], False, None, None
-        for number, (moment, on) in enumerate(self.changes):
-            following = self.changes[number + 1][0] if number + 1 < len(self.changes) else float("inf")
-            if on:
-                off = None
-                since = moment if since is None else since
-                if not firing and (moment >= since + fire or following > since + fire):
-                    told.append((max(moment, since + fire), "firing"))
-                    firing = True
-            else:
-                since = None
-                off = moment if off is None else off
-                if firing and (moment >= off + clear or following > off + clear):
-                    told.append((max(moment, off + clear), "resolved"))
-                    firing = False
-        return told
+        return steps_of(self.changes, fire, clear)
+
+
+def steps_of(changes, fire=0, clear=0):
+    """(moment, state): it fires if it was on for `fire` and still is, it is over if it was off for `clear` and is."""
+    told, firing, since, off = [], False, None, None
+    for number, (moment, on) in enumerate(changes):
+        following = changes[number + 1][0] if number + 1 < len(changes) else float("inf")
+        if on:
+            off = None
+            since = moment if since is None else since
+            if not firing and (moment >= since + fire or following > since + fire):
+                told.append((max(moment, since + fire), "firing"))
+                firing = True
+        else:
+            since = None
+            off = moment if off is None else off
+            if firing and (moment >= off + clear or following > off + clear):
+                told.append((max(moment, off + clear), "resolved"))
+                firing = False
+    return told
 
 
 @pytest.fixture
 def reference():
     return Reference
+
+
+@pytest.fixture
+def steps():
+    return steps_of
