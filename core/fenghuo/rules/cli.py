@@ -11,6 +11,7 @@ import typer
 from fenghuo.cli.output import JsonOption, print_error, print_json, problem_json
 from fenghuo.errors import Located, Place, Problem
 from fenghuo.packs import packs_path
+from fenghuo.rules.backtest import backtest_file
 from fenghuo.rules.coverage import coverage, shapes, share_of
 from fenghuo.rules.load import read_rules
 from fenghuo.rules.reference import rule_reference
@@ -78,6 +79,9 @@ def run_rule_tests(
     too_few = fail_under is not None and parts is not None and share_of(parts) < fail_under
     if lacking or too_few or not all(outcome.passed for outcome in outcomes):
         raise typer.Exit(1)
+
+
+app.command("backtest")(backtest_file)
 
 
 @app.command("schema")

@@ -19,6 +19,8 @@ from fenghuo.rules.anomaly.tails import Tails
 
 _MONTH = 30 * DAY
 _BINS_FULL = round(0.99 * DAY)
+_CONSTANT = 2.2
+"""Surprise of the first move, for each tenfold of values that stood still before."""
 _MOVING = 10
 """Changes that a series must have made before standing still is news."""
 _FLOOR = 0.25
@@ -115,7 +117,7 @@ class Detector:
         if scale > 0 and count > _FIRST_WORDS:
             surprise, cause = self._surprise(missed / scale, away, kept, scale)
         else:
-            surprise, cause = (1.5 * math.log10(count), _MOVED) if moved and count > _FIRST_WORDS else (0.0, 0)
+            surprise, cause = (_CONSTANT * math.log10(count), _MOVED) if moved and count > _FIRST_WORDS else (0.0, 0)
             self._average(kept)
         score = self._judge(value, base, missed, scale, surprise, cause)
         self._learn(missed, away, kept, gap=gap)
