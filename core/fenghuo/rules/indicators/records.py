@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
+from mmap import mmap
 
 from fenghuo.rules.indicators.values import Type
 
@@ -13,42 +14,54 @@ _BLOCK = 1 << _BLOCK_BITS
 _HEAD = struct.Struct("<BHH")
 _CONFIDENCE, _SINCE, _UNTIL, _TEXT, _PORT = 4, 8, 16, 32, 64
 """Bits of a record's first byte that say what follows the value; the lowest two are the type."""
-MAX_PLACE = 0xFFFFFFFF
+_MAX_BLOCKS = 1 << (32 - _BLOCK_BITS)
 MAX_TEXT = 400
 _INTERNED = 20_000
 
 
 class Blocks:
-    """Appended bytes that never move: blocks of 1 MiB, so that growing neither copies nor asks for one large piece."""
+    """Appended bytes that never move: pages of 1 MiB asked of the system, which gets them back when the last record is let go."""
 
-    __slots__ = ("_blocks", "_last")
+    __slots__ = ("_blocks", "_end")
 
     def __init__(self) -> None:
-        self._last = bytearray()
-        self._blocks = [self._last]
+        self._blocks: list[mmap] = []
+        self._end = _BLOCK
 
     @property
     def size(self) -> int:
-        return (len(self._blocks) - 1) * _BLOCK + len(self._last)
+        """Bytes up to the end of the last record; also the place of the next one, or a place before it in the same gap."""
+        return ((len(self._blocks) - 1) << _BLOCK_BITS) + self._end if self._blocks else 0
 
     def append(self, data: bytes) -> int:
         """Where it begins. `data` is smaller than a block; OverflowError where the store is full."""
-        if len(self._last) + len(data) > _BLOCK:
-            self._last = bytearray()
-            self._blocks.append(self._last)
-        place = ((len(self._blocks) - 1) << _BLOCK_BITS) | len(self._last)
-        if place > MAX_PLACE:
-            raise OverflowError("the store of indicators is full")
-        self._last += data
+        if self._end + len(data) > _BLOCK:
+            if len(self._blocks) >= _MAX_BLOCKS:
+                raise OverflowError("the store of indicators is full")
+            self._blocks.append(mmap(-1, _BLOCK))
+            self._end = 0
+        place = ((len(self._blocks) - 1) << _BLOCK_BITS) | self._end
+        end = self._end + len(data)
+        self._blocks[-1][self._end : end] = data
+        self._end = end
         return place
 
-    def at(self, place: int) -> tuple[bytearray, int]:
+    def at(self, place: int) -> tuple[mmap, int]:
         """The block and the offset in it."""
         return self._blocks[place >> _BLOCK_BITS], place & (_BLOCK - 1)
 
-    def blocks(self) -> Sequence[bytearray]:
-        """All blocks, in order; none begins within a record."""
-        return self._blocks
+    def walk(self, start: int, end: int) -> Iterator[Record]:
+        """The records between two places."""
+        place = start
+        while place < end:
+            block, offset = self.at(place)
+            # A record never has a length of nothing: zeros are the gap before the next block.
+            if offset + _HEAD.size > _BLOCK or block[offset + 3 : offset + 5] == b"\0\0":
+                place = ((place >> _BLOCK_BITS) + 1) << _BLOCK_BITS
+                continue
+            record, after = unpack(block, offset)
+            yield record
+            place += after - offset
 
 
 @dataclass(slots=True)
@@ -86,17 +99,17 @@ def pack(record: Record) -> bytes:
     return _HEAD.pack(flags, record.list, len(record.value)) + record.value + tail
 
 
-def value_at(block: bytearray, offset: int) -> bytes:
+def value_at(block: mmap, offset: int) -> bytes:
     """Only the value of the record that begins there."""
     start = offset + _HEAD.size
-    return bytes(block[start : start + (block[offset + 3] | block[offset + 4] << 8)])
+    return block[start : start + (block[offset + 3] | block[offset + 4] << 8)]
 
 
-def unpack(block: bytearray, offset: int) -> tuple[Record, int]:
+def unpack(block: mmap, offset: int) -> tuple[Record, int]:
     """The record that begins there, and where the next one begins."""
     flags, list_, length = _HEAD.unpack_from(block, offset)
     at = offset + _HEAD.size + length
-    record = Record(Type(flags & 3), list_, bytes(block[at - length : at]))
+    record = Record(Type(flags & 3), list_, block[at - length : at])
     if flags & _CONFIDENCE:
         record.confidence, at = block[at], at + 1
     if flags & _SINCE:
@@ -143,7 +156,7 @@ class Texts:
     def get(self, place: int) -> str:
         block, offset = self._blocks.at(place)
         length = int.from_bytes(block[offset : offset + 2], "little")
-        return bytes(block[offset + 2 : offset + 2 + length]).decode("utf-8", "replace")
+        return block[offset + 2 : offset + 2 + length].decode("utf-8", "replace")
 
     def finish(self) -> None:
         """Nothing more comes: forget what only `add` needs."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from fenghuo.rules.indicators.entry import Entry
@@ -84,17 +85,23 @@ class IndicatorSet:
         tables: Sequence[Table],
         networks4: Networks4,
         lengths6: Sequence[int],
+        extents: Sequence[tuple[int, int]],
     ) -> None:
         self.lists = tuple(lists)
         self.records = records
         self.texts = texts
         self._domains, self._addresses, self._digests, self._urls = tables
         self._networks4 = networks4
+        self._extents = tuple(extents)
         self._lengths6 = tuple(lengths6)
         self._has_prefixes = any(info.url_prefixes for info in lists)
 
     def __len__(self) -> int:
         return len(self._domains) + len(self._addresses) + len(self._digests) + len(self._urls) + len(self._networks4)
+
+    def records_of(self, number: int) -> Iterator[Record]:
+        """Everything of one list."""
+        return self.records.walk(*self._extents[number])
 
     def find(self, type_: Type, value: str, at: int, port: int | None = None) -> Sequence[Hit]:
         """The lists that hold a value; nothing for what is no value of the type."""
@@ -232,6 +239,7 @@ class IndicatorSetBuilder:
         self._lists: list[ListInfo] = []
         self._records = Blocks()
         self._texts = Texts(bounds.text_bytes)
+        self._begins: list[int] = []
         self._tables = tuple(TableBuilder() for _ in Type)
         self._networks4 = Networks4Builder()
         self._lengths6: set[int] = set()
@@ -250,6 +258,7 @@ class IndicatorSetBuilder:
     def begin(self, info: ListInfo) -> int:
         """What comes next is of this list; its number."""
         self._lists.append(info)
+        self._begins.append(self._records.size)
         self._before = self.count
         return len(self._lists) - 1
 
@@ -274,15 +283,11 @@ class IndicatorSetBuilder:
 
     def adopt(self, former: IndicatorSet, number: int) -> int:
         """Take over a list of another set as it is; how many indicators that were."""
-        for block in former.records.blocks():
-            offset = 0
-            while offset < len(block):
-                record, offset = unpack(block, offset)
-                if record.list == number:
-                    record.list = len(self._lists) - 1
-                    if record.text is not None:
-                        record.text = self._texts.add(former.texts.get(record.text))
-                    self._put(record, _key(record))
+        for record in former.records_of(number):
+            record.list = len(self._lists) - 1
+            if record.text is not None:
+                record.text = self._texts.add(former.texts.get(record.text))
+            self._put(record, _key(record))
         return self.taken
 
     def _put(self, record: Record, key: str | bytes) -> None:
@@ -313,6 +318,7 @@ class IndicatorSetBuilder:
             tables,
             self._networks4.build(self._pause),
             sorted(self._lengths6, reverse=True),
+            list(itertools.pairwise([*self._begins, self._records.size])),
         )
 
 

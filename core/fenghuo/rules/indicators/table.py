@@ -7,12 +7,15 @@ a bucket has at most one on average. A print that agrees is only a candidate: th
 
 from __future__ import annotations
 
-from array import array
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from mmap import mmap
+from typing import Literal, TypeAlias
 
 Pause = Callable[[], None]
 """Called every `SLICE` entries or so: lets other threads have their turn."""
 SLICE = 250
+_CHUNK = 1 << 16
+Numbers: TypeAlias = "memoryview[int]"
 _PRINT = 0xFFFFFFFF
 
 
@@ -21,7 +24,7 @@ class Table:
 
     __slots__ = ("mask", "places", "prints", "starts")
 
-    def __init__(self, mask: int, starts: array[int], prints: array[int], places: array[int]) -> None:
+    def __init__(self, mask: int, starts: Numbers, prints: Numbers, places: Numbers) -> None:
         self.mask = mask
         self.starts = starts
         self.prints = prints
@@ -40,53 +43,63 @@ class Table:
         return [self.places[index] for index in range(start, end) if self.prints[index] == print_]
 
 
-def empty_table() -> Table:
-    return Table(0, array("I", (0, 0)), array("I"), array("I"))
+def numbers(count: int, code: Literal["I", "q"] = "I") -> Numbers:
+    """So many zeros, in pages of their own: the system gets them back, however the heap is cut up."""
+    size = 4 if code == "I" else 8
+    return memoryview(mmap(-1, max(1, count) * size)).cast(code)[:count]
 
 
 class TableBuilder:
     """Takes hashes and places, and sorts them into buckets once, by counting."""
 
-    __slots__ = ("_hashes", "_places")
+    __slots__ = ("_chunks", "_count")
 
     def __init__(self) -> None:
-        self._hashes = array("q")
-        self._places = array("I")
+        self._chunks: list[tuple[Numbers, Numbers]] = []
+        self._count = 0
 
     def __len__(self) -> int:
-        return len(self._places)
+        return self._count
 
     def add(self, hashed: int, place: int) -> None:
-        self._hashes.append(hashed)
-        self._places.append(place)
+        index = self._count & (_CHUNK - 1)
+        if not index:
+            self._chunks.append((numbers(_CHUNK, "q"), numbers(_CHUNK)))
+        hashes, places = self._chunks[-1]
+        hashes[index] = hashed
+        places[index] = place
+        self._count += 1
+
+    def _added(self, pause: Pause) -> Iterator[tuple[int, int]]:
+        rest = self._count
+        for hashes, places in self._chunks:
+            for index in range(min(rest, _CHUNK)):
+                yield hashes[index], places[index]
+                if not index % SLICE:
+                    pause()
+            rest -= _CHUNK
 
     def build(self, pause: Pause) -> Table:
         """The table; the builder is empty afterwards."""
-        count = len(self._hashes)
-        if not count:
-            return empty_table()
-        mask = (1 << (count - 1).bit_length()) - 1
-        starts = self._count(mask, pause)
-        prints, places = array("I", bytes(4 * count)), array("I", bytes(4 * count))
+        count = self._count
+        mask = (1 << max(0, count - 1).bit_length()) - 1
+        starts = self._starts(mask, pause)
+        prints, places = numbers(count), numbers(count)
         # `starts[b + 1]` runs from the start of bucket b to its end while it is filled.
-        for index, (hashed, place) in enumerate(zip(self._hashes, self._places, strict=True)):
+        for hashed, place in self._added(pause):
             bucket = (hashed & mask) + 1
             at = starts[bucket]
             starts[bucket] = at + 1
             prints[at] = (hashed >> 32) & _PRINT
             places[at] = place
-            if not index % SLICE:
-                pause()
-        self._hashes, self._places = array("q"), array("I")
+        self._chunks, self._count = [], 0
         return Table(mask, starts, prints, places)
 
-    def _count(self, mask: int, pause: Pause) -> array[int]:
+    def _starts(self, mask: int, pause: Pause) -> Numbers:
         """At `b + 1`, how many entries stand in the buckets before b; at 0, 0."""
-        starts = array("I", bytes(4 * (mask + 2)))
-        for index, hashed in enumerate(self._hashes):
+        starts = numbers(mask + 2)
+        for hashed, _ in self._added(pause):
             starts[(hashed & mask) + 1] += 1
-            if not index % SLICE:
-                pause()
         before = 0
         for bucket in range(1, mask + 2):
             count = starts[bucket]
