@@ -16,7 +16,10 @@ from fenghuo.clock import Clock, SystemClock
 from fenghuo.errors import FenghuoError
 from fenghuo.ids import uuid7
 from fenghuo.packs import packs_path
-from fenghuo.rules import Engine, load_rules
+from fenghuo.rules import Engine
+from fenghuo.rules.indicators import Indicators
+from fenghuo.rules.lists import Lists
+from fenghuo.rules.reload import ReloadMetrics, RuleFiles, watch
 from fenghuo.rules.telemetry import register_rules
 from fenghuo.supervisor import Supervisor, until_possible
 from fenghuo_agent.batcher import Batcher
@@ -46,7 +49,10 @@ async def started(
 ) -> AsyncGenerator[Supervisor]:
     """The agent's parts, ready to run: inputs → rules → batcher → spool → transport."""
     agent = config.identity
-    rules = load_rules(config.rules.paths or [packs_path()], keep_tests=False).running_at("agent")
+    lists = Lists(clock=clock, indicators=Indicators(clock=clock, background=True))
+    files = RuleFiles(config.rules.files(packs_path()), side="agent", lists=lists)
+    rules = files.load()
+    lists.refresh()
     engine = Engine(rules, agent=str(agent), clock=clock)
     spool = await _open_spool(config, clock, random, registry)
     try:
@@ -62,6 +68,8 @@ async def started(
         for each in inputs:
             supervisor.add(each.name, lambda each=each: each.run(pipeline))
         supervisor.add("rules", lambda: pipeline.keep_time(config.rules.snapshot_interval))
+        reloads = ReloadMetrics(registry, rules)
+        supervisor.add("rule files", lambda: watch(files, pipeline.use, reloads, interval=config.rules.reload_interval))
         supervisor.add("transport", transport.run)
         _log.info("agent %s runs with %d rules; collector %s", agent, len(rules.rules), config.collector.url)
         try:

@@ -48,7 +48,7 @@ def check(config: ConfigOption = DEFAULT_FILE, as_json: JsonOption = False) -> N
     from fenghuo_agent.config import AgentConfig  # noqa: PLC0415 — help does without it
 
     check_file(
-        config, AgentConfig, as_json=as_json, further=lambda loaded: load_rules(loaded.rules.paths or [packs_path()])
+        config, AgentConfig, as_json=as_json, further=lambda loaded: load_rules(loaded.rules.files(packs_path()))
     )
 
 

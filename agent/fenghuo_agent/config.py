@@ -55,12 +55,23 @@ class RulesConfig(Section):
     paths: list[LocalPath] = Field(
         default_factory=list[Path], description="Rule files and folders; the shipped pack where none is named."
     )
+    overlays: list[LocalPath] = Field(
+        default_factory=list[Path],
+        description="Files and folders of the site's own, beside `paths`: overlays that change rules, and further rules.",
+    )
+    reload_interval: Duration = Field(
+        default=5.0, ge=1, le=3600, description="How often rule files are looked at for changes."
+    )
     snapshot_interval: Duration = Field(
         default=30.0,
         gt=0,
         le=3600,
         description="How often the rules' memory is saved beside the alerts that save it too.",
     )
+
+    def files(self, shipped: Path) -> list[Path]:
+        """Where rules and overlays are; `shipped` is the shipped pack."""
+        return [*(self.paths or [shipped]), *self.overlays]
 
 
 class AgentConfig(Section):

@@ -14,7 +14,7 @@ from fenghuo.alerts import alert_to_event
 from fenghuo.clock import Clock
 from fenghuo.ids import Entropy, uuid7
 from fenghuo.model import AgentId, Alert, AlertState, Asset, Event, Table
-from fenghuo.rules import Engine
+from fenghuo.rules import Engine, RuleSet
 from fenghuo_agent.batcher import Batcher
 from fenghuo_agent.normalise import asset_event, complete
 
@@ -50,6 +50,12 @@ class Pipeline:
     def asset(self, asset: Asset) -> None:
         """Take what is known of a device."""
         self._batcher.asset(complete(asset_event(asset, self._new_id), self._agent))
+
+    def use(self, rules: RuleSet) -> None:
+        """Judge by other rules from now on."""
+        self.engine = self.engine.with_rules(rules)
+        self._tell(self.engine.advance(self._clock.now()))
+        self._save()
 
     async def keep_time(self, snapshot_interval: float) -> None:
         """Let rules see that time passes (holds, absence), and save their memory now and then; until cancelled."""
