@@ -188,7 +188,7 @@ def flat(folder: Path) -> dict[str, object]:
         "process_mb": round(resident()),
         "process_peak_at_start_mb": round(peak()),
         "load_cpu_s": round(loading, 1),
-        "refused": {each.name: dict(each.refused.counts) for each in registry.status() if each.refused.total},
+        "problems": {each.name: each.problem for each in registry.status() if each.problem or each.refused.total},
     }
     found |= look_ups(registry.current, asked(folder))
     found |= reloads(registry, folder)

@@ -262,6 +262,18 @@ def test_an_object_larger_than_a_bound_is_refused_before_it_fills_the_memory():
     tracemalloc.stop()
 
 
+@pytest.mark.parametrize("form", ["stix", "misp"])
+def test_the_bound_is_for_one_object_not_for_all(read, form, monkeypatch):
+    monkeypatch.setattr("fenghuo.rules.indicators.readers.json.MAX_OBJECT", 100_000)
+    names = [f"n{number}.example" for number in range(5000)]
+    content = {
+        "stix": bundle(*(indicator(f"[domain-name:value = '{name}']") for name in names)),
+        "misp": json.dumps({"Event": {"Attribute": [attribute("domain", name) for name in names]}}),
+    }[form]
+    assert len(content) > 200_000
+    assert len(read(content, "feed.json").values) == 5000
+
+
 @pytest.mark.parametrize("form", ["plain", "csv", "stix", "misp"])
 def test_a_large_file_is_read_in_little_memory(form, tmp_path):
     chance = random.Random(1)

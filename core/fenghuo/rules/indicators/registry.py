@@ -19,7 +19,7 @@ from fenghuo.rules.indicators.store import Bounds, Full, IndicatorSet, Indicator
 
 log = logging.getLogger(__name__)
 
-REST = 0.0005
+REST = 0.0003
 """Seconds of rest after each slice of work in the background: a slice takes about a millisecond."""
 Mark = tuple[int, int, int]
 """Modification time, size and inode: another file or content has another one."""

@@ -12,8 +12,8 @@ from mmap import mmap
 from typing import Literal, TypeAlias
 
 Pause = Callable[[], None]
-"""Called every `SLICE` entries or so: lets other threads have their turn."""
-SLICE = 250
+"""Called every `SLICE` entries: lets other threads have their turn."""
+SLICE = 128
 _CHUNK = 1 << 16
 Numbers: TypeAlias = "memoryview[int]"
 _PRINT = 0xFFFFFFFF

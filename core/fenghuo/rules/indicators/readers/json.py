@@ -106,6 +106,7 @@ def _objects(stream: BinaryIO, is_wanted: Callable[[list[str]], bool]) -> Iterat
                 continue
             builder.event(event, value)
             if event == "end_map" and len(way) == inside:
+                bounded.came()
                 yield builder.value
                 builder = None
     except _failures() as error:
