@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import operator
 import time
 
 import pytest
@@ -63,6 +65,45 @@ def test_what_cannot_hold_is_not_evaluated_however_many_there_are(shape):
     index = EventIndex((read_where({**where, "b|list": "any"}, lists=counting), n) for n, where in enumerate(shapes))
     assert index.matching(View({"a": "www.example.com", "b": "x", "n": 10})) == []
     assert counting.asked == 0
+
+
+@pytest.mark.parametrize(
+    ("how", "values", "text"),
+    [
+        ("endswith", [".cn", ".b.cn", ".a.b.cn", "n", "cn", "b.cn", "x.cn", ".a.b.c", "www.a.b.cn"], "www.a.b.cn"),
+        ("startswith", ["w", "www.", "www.a.b.cn", "www.a.b.cn.", "x"], "www.a.b.cn"),
+        ("contains", [f".{n}." for n in range(40)], "a.7.8.cn"),
+    ],
+)
+def test_every_start_end_and_part_that_a_text_has_is_found(how, values, text):
+    meets = {"endswith": text.endswith, "startswith": text.startswith, "contains": text.__contains__}[how]
+    index = EventIndex((rule(**{f"a|{how}": value}), value) for value in values * 2)
+    assert index.matching(View({"a": text.upper()})) == [value for value in values * 2 if meets(value)]
+
+
+@pytest.mark.parametrize("key", ["a", "a|startswith", "a|endswith", "a|contains"])
+def test_what_was_found_whatever_its_case_is_tested_again_where_case_counts(key):
+    nodes = [rule(**{f"{key}|cased": [text, f"{text}{n}"]}) for n in range(10) for text in ("AB", "ab", "Ab")]
+    index = EventIndex((node, number) for number, node in enumerate(nodes))
+    assert index.matching(View({"a": "Ab"})) == [number for number in range(30) if number % 3 == 2]
+
+
+def test_a_letter_whose_lower_case_depends_on_its_place_is_found():
+    nodes = [rule(**{"a|contains|cased": "Σ", "b": f"x{n}"}) for n in range(10)]
+    nodes += [Every((rule(**{"a|contains|cased": "Σ"}),)) for n in range(10)]
+    index = EventIndex((node, number) for number, node in enumerate(nodes))
+    assert index.matching(View({"a": "ΑΣ", "b": "x3"})) == [3, *range(10, 20)]
+
+
+@pytest.mark.parametrize("number", [0, 1, 1.5, 2, 3, math.nan, math.inf, -math.inf, "2", "x", 2**70])
+def test_numbers_are_compared_with_all_bounds_at_once(number):
+    orders = {"lt": operator.lt, "lte": operator.le, "gt": operator.gt, "gte": operator.ge}
+    bounds = [(order, bound) for bound in (1, 1.5, 2, 2, 2**70) for order in orders]
+    index = EventIndex((rule(**{f"a|{order}": bound}), (order, bound)) for order, bound in bounds)
+    value = 2 if number == "2" else math.nan if number == "x" else number
+    assert index.matching(View({"a": number})) == [
+        (order, bound) for order, bound in bounds if orders[order](value, bound)
+    ]
 
 
 def _filled(value, number):

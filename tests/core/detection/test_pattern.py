@@ -47,6 +47,7 @@ def test_a_pattern_is_written_as_it_is_read(text):
         ("a*a", "aa", True),
         ("*ab*ba*", "aba", False),
         ("*ab*ba*", "abba", True),
+        ("*ab*ba*", "xaba", False),
         ("prog?.exe", "prog1.exe", True),
         ("prog?.exe", "prog.exe", False),
         ("a?c*?f", "abcdef", True),

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import re
+from contextlib import nullcontext
 from ipaddress import ip_address, ip_network
+from unittest import mock
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -25,6 +29,8 @@ from fenghuo.rules.detection.checks import (
 from fenghuo.rules.detection.pattern import Wild
 from fenghuo.rules.detection.tree import parts_of
 
+FILED = mock.patch.multiple("fenghuo.rules.detection.index", _FEW=0, _MANY=2)
+"""As if a few conditions were many, so that all are looked up."""
 SETTINGS = settings(max_examples=120, deadline=None)
 FIELDS = ["a", "b.c", "b.d", "e.f.g", "ip"]
 WORDS = [
@@ -50,7 +56,7 @@ ADDRESSES = ["10.1.2.3", "10.9.0.1", "192.168.1.1", "::ffff:10.1.2.3", "fe80::1%
 scalars = st.one_of(
     st.sampled_from(WORDS),
     st.sampled_from(ADDRESSES),
-    st.sampled_from([22, 22.0, 2.5, -1, True, False, 10**20]),
+    st.sampled_from([22, 22.0, 2.5, -1, True, False, 10**20, math.nan, math.inf]),
     st.text(alphabet="abAB.xΣ", max_size=6),
 )
 values = st.one_of(st.none(), scalars, st.lists(st.one_of(st.none(), scalars), max_size=3))
@@ -134,7 +140,7 @@ trees = st.recursive(
 def text(value):
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, float) and value == int(value):
+    if isinstance(value, float) and math.isfinite(value) and value == int(value):
         return str(int(value))
     return str(value)
 
@@ -262,23 +268,27 @@ def test_a_simpler_tree_means_the_same(node, document):
     assert interpret(simplify(node), View(document)) == interpret(node, View(document))
 
 
+@pytest.mark.parametrize("few", [nullcontext(), FILED], ids=["few evaluated", "all filed"])
 @given(st.lists(trees, max_size=25), st.lists(documents(), min_size=1, max_size=4))
 @SETTINGS
-def test_the_index_finds_what_asking_every_condition_finds(nodes, many):
-    index = EventIndex((node, number) for number, node in enumerate(nodes))
+def test_the_index_finds_what_asking_every_condition_finds(few, nodes, many):
+    with few:
+        index = EventIndex((node, number) for number, node in enumerate(nodes))
     for document in many:
         expected = [number for number, node in enumerate(nodes) if interpret(node, View(document))]
         assert index.matching(View(document)) == expected
 
 
+@pytest.mark.parametrize("few", [nullcontext(), FILED], ids=["few evaluated", "all filed"])
 @given(
-    st.lists(st.tuples(st.sampled_from(FIELDS), words, trees), min_size=8, max_size=40),
+    st.lists(st.tuples(st.sampled_from(FIELDS[:2]), words, st.booleans(), trees), min_size=8, max_size=40),
     st.lists(documents(), max_size=4),
 )
 @SETTINGS
-def test_the_index_finds_them_too_where_many_conditions_ask_the_same_fields(shapes, many):
-    nodes = [Every((Test(field, Equals(frozenset(known))), node)) for field, known, node in shapes]
-    index = EventIndex((node, number) for number, node in enumerate(nodes))
+def test_the_index_finds_them_too_where_many_conditions_ask_the_same_fields(few, shapes, many):
+    nodes = [Every((Test(field, Equals(frozenset(known), cased)), node)) for field, known, cased, node in shapes]
+    with few:
+        index = EventIndex((node, number) for number, node in enumerate(nodes))
     for document in many:
         expected = [number for number, node in enumerate(nodes) if interpret(node, View(document))]
         assert index.matching(View(document)) == expected

@@ -96,6 +96,24 @@ def test_texts_are_found_one_by_one_where_re2_has_too_little_memory(monkeypatch)
     assert list(which("b")) == [0]  # it may be there: RE2 cannot tell
 
 
+def test_an_answer_that_re2_gave_up_on_is_not_taken_for_no(monkeypatch):
+    real = regex._engine()
+
+    class GivesUp:
+        """RE2's set when its memory runs out at a text: it finds nothing, not even the empty expression."""
+
+        SearchSet = classmethod(lambda cls, options: cls())
+        Add = staticmethod(lambda pattern: 20)
+        Compile = staticmethod(lambda: None)
+        Match = staticmethod(lambda text: None)
+
+    engine = type("Engine", (), {"Set": GivesUp, "Options": real.Options, "error": real.error, "escape": real.escape})
+    monkeypatch.setattr(regex, "_engine", lambda: engine)
+    values = [f"value{number}" for number in range(20)]
+    assert contains(values)("a value13")
+    assert not contains(values)("a value")
+
+
 def test_re2_is_loaded_for_rules_with_expressions_alone():
     code = (
         "import sys; from fenghuo.rules.detection import EventIndex, View, read_where;"
