@@ -34,9 +34,19 @@ class Outcome:
 
 
 def run_tests(rules: RuleSet, only: Iterable[Rule] | None = None) -> list[Outcome]:
-    """All tests of these rules. A rule that others hold back is tested together with them."""
+    """All tests of these rules. A rule that others hold back is tested together with them.
+
+    A rule that an overlay changes is tested by the overlay's tests; its own tests are those of the rule as it was.
+    """
     by_name = {rule.name: rule for rule in rules.rules}
-    return [run_test(rule, case, by_name) for rule in (rules.rules if only is None else only) for case in rule.tests]
+    outcomes = [
+        run_test(rule, case, by_name) for rule in (rules.rules if only is None else only) for case in rule.tests
+    ]
+    if only is None:
+        bases = {overlay.rule: overlay.base for overlay in rules.overlays}
+        before = by_name | bases
+        outcomes += [run_test(rule, case, before) for rule in bases.values() for case in rule.tests]
+    return outcomes
 
 
 def run_test(rule: Rule, case: RuleTest, by_name: Mapping[str, Rule]) -> Outcome:

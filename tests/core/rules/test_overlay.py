@@ -5,6 +5,7 @@ import re
 import pytest
 
 from fenghuo.rules import load_rules, read_rules
+from fenghuo.rules.testing import run_tests
 
 BASE = """\
 title: Server room too hot
@@ -119,6 +120,20 @@ def test_the_base_keeps_its_tests_and_the_changed_rule_has_those_of_the_overlay(
     assert [case.title for case in found.overlays[0].base.tests] == ["hot"]
     found, _ = site("overlay: environment.server-room-hot\ncondition: value > 35\n")
     assert not found.rules[0].tests
+
+
+def test_shipped_tests_run_against_the_base_and_an_overlays_against_what_came_of_it(site):
+    test = "tests:\n  - title: {}\n    input: [{{at: 0m, device: a, location: server-room, job: mqtt_sensor, sensor_temperature_celsius: {}}}]\n"
+    overlay = "overlay: environment.server-room-hot\ncondition: value > 36\nfor: 0s\n" + test
+    found, problems = site(overlay.format("35 is no longer hot", 35) + "    expect: []\n")
+    assert not problems
+    outcomes = run_tests(found)
+    assert [(outcome.case.title, outcome.passed) for outcome in outcomes] == [
+        ("35 is no longer hot", True),
+        ("hot", True),
+    ]
+    found, _ = site(overlay.format("37 is", 37) + "    expect: []\n")
+    assert [outcome.passed for outcome in run_tests(found)] == [False, True]
 
 
 def test_two_overlays_may_change_different_keys_of_a_rule(site):
