@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from fenghuo.config.document import Tree
 from fenghuo.errors import Place, Problem
+from fenghuo.rules.calendars import Calendars, Named
 from fenghuo.rules.documents import Text
 from fenghuo.rules.lists import Lists
 from fenghuo.rules.overlay import Draft, apply_overlays, match_overlays
@@ -32,6 +33,8 @@ class Entry:
     is_tested: bool
     is_asked: bool
     drafts: Sequence[Draft] = ()
+    unknown: Sequence[tuple[str, str]] = ()
+    """Names of calendars in its schedule that are none, with hints."""
 
 
 @dataclass(slots=True)
@@ -39,6 +42,7 @@ class Gathered:
     """What was found in the files so far. `refused_words`: names and ids of rules that are wrong."""
 
     lists: Lists
+    calendars: list[Named] = field(default_factory=list[Named])
     entries: list[Entry] = field(default_factory=list[Entry])
     overlays: list[Overlay] = field(default_factory=list[Overlay])
     inapplicable: list[Unloaded] = field(default_factory=list[Unloaded])
@@ -55,7 +59,9 @@ class Gathered:
     def take(self, text: Text, parsed: Parsed, *, is_asked: bool = True) -> None:
         """Take a document. Of the base (not `is_asked`) only what is right counts."""
         start = text.place(parsed.start)
-        if parsed.rule is not None:
+        if parsed.calendar is not None:
+            self.calendars.append(replace(parsed.calendar, place=start))
+        elif parsed.rule is not None:
             self.entries.append(Entry(replace(parsed.rule, place=start), text, parsed.is_tested, is_asked))
         elif parsed.source is not None and parsed.source.is_overlay:
             self._drafts += [Draft(text, parsed.source)]
@@ -116,6 +122,15 @@ class Gathered:
 
     # The set as a whole
 
+    def bind_calendars(self) -> None:
+        """Give the schedules of rules the calendars that they name; a rule that names an unknown one is not bound."""
+        calendars = Calendars(self.calendars)
+        self.problems += calendars.check()
+        for entry in self.entries:
+            if entry.rule.schedule is not None:
+                entry.unknown = calendars.unknown(entry.rule.schedule)
+                entry.rule = calendars.bind(entry.rule)
+
     def check(self, known: Iterable[str], *, require_tests: bool) -> list[Wrong]:
         """What is wrong with rules that are right by themselves."""
         wrong: list[Wrong] = []
@@ -123,6 +138,14 @@ class Gathered:
             wrong += [Wrong(entry.rule, _untested(entry.rule)) for entry in self.entries if not entry.is_tested]
         wrong += check_names(self.rules, self.find)
         wrong += check_references(self.rules, {*known, *self.refused_words}, self.find)
+        for entry in self.entries:
+            wrong += [
+                Wrong(
+                    entry.rule,
+                    Problem(self.find(entry.rule, "schedule", name), f"schedule: no calendar is named {name!r}", hint),
+                )
+                for name, hint in entry.unknown
+            ]
         asked = {id(entry.rule) for entry in self.entries if entry.is_asked}
         return [each for each in wrong if id(each.rule) in asked]
 

@@ -12,7 +12,7 @@ from fenghuo.model import Alert
 from fenghuo.rules import lifecycle
 from fenghuo.rules.lifecycle import Group, Key, Lapse, Step, deadline, lapse
 from fenghuo.rules.plan import Place, RuleState, Track, label_key
-from fenghuo.rules.telling import Telling, fingerprint
+from fenghuo.rules.telling import Telling, fingerprint, underscored
 
 SUPPRESSED_AGAIN_MS = 10_000
 """How often a group that another rule holds back is looked at again."""
@@ -43,7 +43,7 @@ class Groups:
             suppression = state.rule.section.suppress_if
             if suppression is None:
                 continue
-            labels = tuple(suppression.by)
+            labels = tuple(underscored(name) for name in suppression.by)
             for name in suppression.rules:
                 if name in by_name:
                     state.suppressors.append((labels, by_name[name]))
@@ -109,7 +109,7 @@ class Groups:
 
     def tell(self, track: Track, group: Group, step: Step | None, time: int) -> None:
         if step is Step.FIRE:
-            if self._is_suppressed(track.state, group):
+            if self._is_suppressed(track.state, group) or self.is_outside(track.state, time):
                 group.held = True
             else:
                 lifecycle.fired(group, track.state.rule.holds, time)
@@ -217,6 +217,11 @@ class Groups:
             if not counter[values]:
                 del counter[values]
 
+    def is_outside(self, state: RuleState, time: int) -> bool:
+        """Whether the rule may not begin to fire at this time."""
+        schedule = state.rule.schedule
+        return schedule is not None and not schedule.covers(time)
+
     def _is_suppressed(self, state: RuleState, group: Group) -> bool:
         for labels, other in state.suppressors:
             values = tuple(group.labels.get(label, "") for label in labels)
@@ -252,7 +257,9 @@ class Groups:
         if group.held:
             now = max(self.now, time)
             is_over = group.latched is not None and holds.lasts is not None and now >= group.latched + holds.lasts
-            if is_over or self.now - group.heard > holds.stale:
+            # Silence does not grow stale: that nothing was heard is what it is about.
+            is_stale = self.now - group.heard > holds.stale and track.state.rule.body.silence is None
+            if is_over or is_stale:
                 group.since = group.latched = None
                 return True
             moment = max(moment, self.now)

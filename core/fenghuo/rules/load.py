@@ -113,6 +113,7 @@ def read_rules(
     known = tuple(known)
     parses.take_sigma(gathered, known)
     gathered.apply_overlays()
+    gathered.bind_calendars()
     wrong = gathered.check(known, require_tests=require_tests)
     parses.settle()
     return _rule_set(gathered, wrong, files), in_order([*gathered.problems, *(each.problem for each in wrong)], files)
@@ -142,4 +143,5 @@ def parse_rules(content: bytes, file: str) -> tuple[list[Rule], list[Problem]]:
     gathered = Gathered(Lists())
     for text in split(content, file):
         gathered.take(text, parse_document(text.content, gathered.lists.at(Path(file).parent)))
+    gathered.bind_calendars()
     return gathered.rules, gathered.problems

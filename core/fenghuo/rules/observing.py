@@ -19,6 +19,7 @@ from fenghuo.rules.observe import MAX_EVENTS, Measure, Observer, Resuming, Seen
 from fenghuo.rules.plan import Listening, Place, RuleState, Source, SourceKey, Track, labels_of, labels_of_agent
 from fenghuo.rules.scalar import Scalar, compile_scalar
 from fenghuo.rules.snapshot import SavedCell
+from fenghuo.rules.telling import underscored
 
 log = logging.getLogger(__name__)
 
@@ -40,9 +41,10 @@ class Watcher:
             (level, None if node is None else compile_scalar(node)) for level, node in state.rule.levels
         ]
         group_by = sorted(state.rule.section.group_by or ())
-        self.group_by = tuple((name, name.replace(".", "_").replace("@", "_").replace("-", "_")) for name in group_by)
+        self.group_by = tuple((name, underscored(name)) for name in group_by)
         self.settle = state.rule.holds.settle + state.rule.lateness
         self.sees_all_agents = state.rule.section.runs == "collector"
+        self.is_momentary = state.rule.holds.lasts is not None
 
         self.counts_given_up = observer.counts_given_up
 
@@ -331,9 +333,9 @@ class Observing:
         on = measure.on
         if on is None:
             on = watcher.condition is not None and watcher.condition(values)
-        if on is None:
-            return
         track, state = place.track, watcher.state
+        if on is None or (on and watcher.is_momentary and self._groups.is_outside(state, time)):
+            return
         key = place.key + measure.more
         group = track.groups.get(key)
         if group is not None:

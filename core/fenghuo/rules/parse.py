@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, TypeVar, cast
 
 from pydantic import ValidationError
 
-from fenghuo.config import document
+from fenghuo.config import Section, document
 from fenghuo.config.document import Tree
 from fenghuo.config.mistakes import explain
 from fenghuo.config.plain import Plain, Unusual, read_plain
@@ -17,6 +17,7 @@ from fenghuo.config.validate import validate
 from fenghuo.config.words import allow, printable
 from fenghuo.errors import Located, Place, Problem
 from fenghuo.model import LEVELS, Level
+from fenghuo.rules.calendars import Named, parse_calendar
 from fenghuo.rules.expression import VARIABLES, ExpressionError, Node, parse_condition, parse_number
 from fenghuo.rules.kinds import KINDS, Kind
 from fenghuo.rules.kinds.base import milliseconds, parse_clear
@@ -24,18 +25,22 @@ from fenghuo.rules.lists import RuleLists
 from fenghuo.rules.observe import Observer
 from fenghuo.rules.readings import Readings
 from fenghuo.rules.rule import Rule, Unloaded
+from fenghuo.rules.schedule import Schedule, ScheduleSection, read_schedule
 from fenghuo.rules.section import RuleSection
-from fenghuo.rules.template import compile_template
+from fenghuo.rules.template import Template, compile_template
 from fenghuo.rules.where import Where
 
 T = TypeVar("T")
+S = TypeVar("S", bound=Section)
 
 FILE = ""
 """Stands for the file in places, until it is known where the document is."""
-SIGMA = ("detection", "correlation", "filter")
+SIGMA = ("detection", "correlation", "filter", "pipeline")
 """A document without `kind` that has one of these keys is Sigma's."""
 OVERLAY = "overlay"
 """A document with this key changes a rule."""
+CALENDAR = "calendar"
+"""A document with this key is a named calendar, for schedules of rules."""
 
 
 START = Place(FILE, 1, 1)
@@ -98,6 +103,20 @@ class Source:
     def is_overlay(self) -> bool:
         return OVERLAY in self.keys
 
+    @property
+    def is_calendar(self) -> bool:
+        return CALENDAR in self.keys and "kind" not in self.keys
+
+    def validated(self, model: type[S]) -> tuple[S | None, list[Problem]]:
+        """The document as a section of this model; None, and what is wrong, where it is none."""
+        if self.is_usual:
+            try:
+                return model.model_validate(self.data), []
+            except ValidationError:
+                pass  # the tree knows how scalars were written, and where
+        section, errors, seen = validate(self.tree, model)
+        return section, explain(errors, self.tree, FILE, seen=seen, wrong=self.looked_at[2], secrets={})
+
     def text(self, key: str) -> str:
         """A key's value as it is written; empty where it is none."""
         value = self.keys.get(key)
@@ -131,10 +150,11 @@ class Parsed:
     name: str = ""
     start: Place = START
     is_tested: bool = False
+    calendar: Named | None = None
 
     @property
     def is_empty(self) -> bool:
-        return self.rule is None and self.source is None and not self.problems
+        return self.rule is None and self.source is None and self.calendar is None and not self.problems
 
     def without_tests(self) -> Parsed:
         """The same, for those who only judge by it."""
@@ -155,6 +175,12 @@ def parse_document(content: bytes, lists: RuleLists) -> Parsed:
         return Parsed()
     if not found and (source.is_overlay or source.is_sigma):
         return _named(Parsed(source=source), source)
+    if source.is_calendar:
+        calendar = parse_calendar(source)
+        if isinstance(calendar, Named) and not found:
+            return Parsed(calendar=calendar)
+        problems = (*found, *(calendar if isinstance(calendar, list) else ()))
+        return _named(Parsed(problems=tuple(problems)), source)
     return parse_source(source, lists)
 
 
@@ -198,26 +224,49 @@ class RuleReader:
         self._check_tests(section)
         message = self.read("message", section.message, compile_template)
         message_zh = self.read("message_zh", section.message_zh, compile_template)
+        message_resolved = self._over("message_resolved", section.message_resolved)
+        message_resolved_zh = self._over("message_resolved_zh", section.message_resolved_zh)
+        schedule = self._schedule(section.schedule)
         if read is None or message is None or message_zh is None or self.problems:
             return None
         body, holds = read
+        over = (*compile_template(section.message_resolved)[1], *compile_template(section.message_resolved_zh)[1])
         is_of_events = isinstance(body, Observer) and body.data is None
+        where = self._where(("where",), {} if is_of_events else section.where)
+        exceptions = [
+            self._where(("exceptions", str(number)), matches)
+            for number, matches in enumerate(() if is_of_events else section.exceptions)
+        ]
+        if where is None or self.problems:
+            return None
         return Rule(
             section=section,
             kind=kind.name,
             body=body,
             place=self._source.start,
-            where=Where({} if is_of_events else section.where, lists=self.lists),
-            exceptions=()
-            if is_of_events
-            else tuple(Where(matches, lists=self.lists) for matches in section.exceptions),
+            where=where,
+            exceptions=tuple(exception for exception in exceptions if exception is not None),
             levels=levels,
             holds=holds,
             message=message[0],
             message_zh=message_zh[0],
+            message_resolved=message_resolved,
+            message_resolved_zh=message_resolved_zh,
+            schedule=schedule,
             lateness=milliseconds(section.lateness),
-            wanted=_wanted(section, (*message[1], *message_zh[1])) if isinstance(body, Observer) else (),
+            wanted=_wanted(section, (*message[1], *message_zh[1], *over)) if isinstance(body, Observer) else (),
         )
+
+    def _where(self, path: tuple[str, ...], matches: Mapping[str, Sequence[str]]) -> Where | None:
+        return self._read_at(path, "", lambda _: Where(matches, lists=self.lists))
+
+    def _over(self, key: str, text: str) -> Template | None:
+        """What is said when it is over, where the rule says it itself."""
+        found = self.read(key, text, compile_template) if text else None
+        return None if found is None else found[0]
+
+    def _schedule(self, section: ScheduleSection | None) -> Schedule | None:
+        return None if section is None else self.read("schedule", "", lambda _: read_schedule(section))
 
     def _say(self, place: Place, message: str, hint: str = "") -> None:
         self.problems.append(Problem(place, printable(message), printable(hint)))
@@ -237,14 +286,8 @@ class RuleReader:
         return KINDS[name]
 
     def _section(self, model: type[RuleSection]) -> RuleSection | None:
-        source = self._source
-        if source.is_usual:
-            try:
-                return model.model_validate(source.data)
-            except ValidationError:
-                pass  # the tree knows how scalars were written, and where
-        section, errors, seen = validate(source.tree, model)
-        self.problems += explain(errors, source.tree, FILE, seen=seen, wrong=source.looked_at[2], secrets={})
+        section, problems = self._source.validated(model)
+        self.problems += problems
         return section
 
     def read(self, key: str, text: str, parse: Callable[[str], T]) -> T | None:
@@ -259,7 +302,9 @@ class RuleReader:
             place = Place(place.file, place.line, place.column + error.offset)
             self._say(place, f"{'.'.join(path)}: {error}", error.hint)
         except ValueError as error:
-            self._say(self._source.place(*path), f"{'.'.join(path)}: {error}")
+            key: str = getattr(error, "key", "")  # a wrong `where` names the key that is wrong
+            place = self._source.place(*path, key) if key else self._source.place(*path)
+            self._say(place, f"{'.'.join((*path, key) if key else path)}: {error}", getattr(error, "hint", ""))
         return None
 
     def _levels(self, section: RuleSection) -> tuple[tuple[Level, Node | None], ...]:

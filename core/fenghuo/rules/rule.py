@@ -13,6 +13,7 @@ from fenghuo.rules.expression import Node
 from fenghuo.rules.lifecycle import Group, Holds
 from fenghuo.rules.lists import Lists
 from fenghuo.rules.observe import Observer
+from fenghuo.rules.schedule import Schedule
 from fenghuo.rules.template import Template
 from fenghuo.rules.where import Where
 
@@ -83,6 +84,11 @@ class Rule:
     holds: Holds
     message: Template
     message_zh: Template
+    message_resolved: Template | None = None
+    message_resolved_zh: Template | None = None
+    """What is said when it is over; None: the title, and that it is."""
+    schedule: Schedule | None = None
+    """When it may begin to fire; None: always."""
     lateness: int = 0
     wanted: tuple[str, ...] = ()
     """Fields of events that messages and parties name."""

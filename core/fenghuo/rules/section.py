@@ -13,6 +13,7 @@ from pydantic_core import CoreSchema
 
 from fenghuo.config import Duration, Section
 from fenghuo.model import Level
+from fenghuo.rules.schedule import ScheduleSection
 
 
 def _as_list(value: Any) -> Any:
@@ -253,6 +254,7 @@ class RuleSection(Section):
         default="stable", description="How mature it is."
     )
     description: Text = Field(default="", description="What it watches and why.")
+    description_zh: Text = Field(default="", description="The description in Chinese.")
     references: list[Text] = Field(default=[], description="Where to read more.")
     author: Text = Field(default="", description="Who wrote it.")
     date: Text = Field(default="", description="When it was written.")
@@ -267,6 +269,7 @@ class RuleSection(Section):
         description="One level, or levels with the condition of each; the highest that is true counts.",
     )
     falsepositives: list[Text] = Field(default=[], description="When it fires though nothing is wrong.")
+    falsepositives_zh: list[Text] = Field(default=[], description="The same in Chinese.")
     enabled: bool = Field(default=True, description="False: an opt-in rule, which runs once an overlay enables it.")
     runs: Literal["agent", "collector"] = Field(
         default="agent", description="Where it runs; a rule of the collector sees all agents."
@@ -295,6 +298,9 @@ class RuleSection(Section):
     flap: Flap | Literal[False] = Field(
         default=Flap(), description="When an alert that comes and goes is held; false: never."
     )
+    schedule: ScheduleSection | None = Field(
+        default=None, description="When it may begin to fire: `{only: [school-hours], except: [{dates: 2026-06-07}]}`."
+    )
     suppress_if: Suppression | None = Field(default=None, description="Rules that hold this one back.")
     throttle: Spacings | None = Field(
         default=None,
@@ -311,6 +317,10 @@ class RuleSection(Section):
         default="", description="Template: `{device} at {value:.1f} °C for {for}`; the title if not said."
     )
     message_zh: Text = Field(default="", description="The template in Chinese.")
+    message_resolved: Text = Field(
+        default="", description="The template when it is over; the title and that it is over if not said."
+    )
+    message_resolved_zh: Text = Field(default="", description="The same in Chinese.")
     runbook: Bilingual | None = Field(default=None, description="What to do.")
     culprit: Party = Field(default=Party(), description="The labels that name who causes it.")
     victim: Party = Field(default=Party(), description="The labels that name who suffers.")

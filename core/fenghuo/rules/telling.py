@@ -20,6 +20,11 @@ from fenghuo.rules.section import Party
 from fenghuo.rules.throttle import Gate
 
 
+def underscored(name: str) -> str:
+    """The label of a field: `source.ip` is the label `source_ip`."""
+    return name.replace(".", "_").replace("@", "_").replace("-", "_")
+
+
 def fingerprint(rule_id: str, agent: str, labels: Mapping[str, str]) -> str:
     """What stays the same for a rule about an entity, over restarts and versions."""
     parts = [rule_id, agent, *(f"{key}={labels[key]}" for key in sorted(labels))]
@@ -64,15 +69,24 @@ class Telling:
 
     def _alert(self, state: AlertState, more: Document) -> Alert:
         rule, group = self.rule, self.group
+        is_over = state is AlertState.RESOLVED
+        message, message_zh = (
+            (rule.message_resolved or _over, rule.message_resolved_zh or _over_zh)
+            if is_over
+            else (rule.message, rule.message_zh)
+        )
         value = group.value if group.value is not None and math.isfinite(group.value) else None
         lasted = format_duration(max(0, round((self.time - self._since) / 1000)))
         values: dict[str, Any] = {
             **group.values,
             **group.labels,
+            **{name: group.labels.get(underscored(name), "") for name in rule.section.group_by or () if "." in name},
             "value": value,
             "level": group.level,
             "for": lasted,
             "rule": rule.name,
+            "title": rule.title,
+            "title_zh": rule.section.title_zh,
         }
         evidence: Document = {"values": _finite(group.values), "since": iso(self._since), "for": lasted, **more}
         before = self.gate or Gate()
@@ -97,8 +111,8 @@ class Telling:
             time=self.time,
             starts_at=self._since,
             value=value,
-            message=rule.message(values),
-            message_zh=rule.message_zh(values),
+            message=message(values),
+            message_zh=message_zh(values),
             evidence=evidence,
             culprit=_party(rule.section.culprit, values),
             victim=_party(rule.section.victim, values),
@@ -106,6 +120,14 @@ class Telling:
             runbook=rule.section.runbook.model_dump() if rule.section.runbook else {},
             event_ids=tuple([*before.events, *group.events][-MAX_EVENTS:]),
         )
+
+
+def _over(values: Mapping[str, Any]) -> str:
+    return f"{values['title']} is over"
+
+
+def _over_zh(values: Mapping[str, Any]) -> str:
+    return f"{values['title_zh']}：已恢复" if values["title_zh"] else ""
 
 
 def _finite(values: Mapping[str, int | float | str]) -> dict[str, int | float | str]:

@@ -225,7 +225,12 @@ def test_a_bomb_of_aliases_is_refused():
     assert "values" in problems_of(f"kind: threshold\na0: &a0 [x]\n{levels}\n")[0]
 
 
-SHIPPED = [document for file in sorted(packs_path().rglob("*.yaml")) for document in file.read_text().split("\n---\n")]
+SHIPPED = [
+    document
+    for file in sorted(packs_path().rglob("*.yaml"))
+    for document in file.read_text().split("\n---\n")
+    if "calendars" not in file.parts
+]
 
 
 def mutations(count):
