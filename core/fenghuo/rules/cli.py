@@ -12,7 +12,9 @@ from fenghuo.cli.output import JsonOption, print_error, print_json, problem_json
 from fenghuo.errors import Located, Place, Problem
 from fenghuo.packs import packs_path
 from fenghuo.rules.backtest import backtest_file
+from fenghuo.rules.costs import TOKEN, read_cost
 from fenghuo.rules.coverage import coverage, shapes, share_of
+from fenghuo.rules.explain import LANGUAGES, Language, explain, explained_json, find_rule, print_explained
 from fenghuo.rules.load import read_rules
 from fenghuo.rules.reference import rule_reference
 from fenghuo.rules.report import counted, print_report, print_report_json
@@ -84,6 +86,39 @@ def run_rule_tests(
 app.command("backtest")(backtest_file)
 
 
+@app.command("explain")
+def explain_rule(
+    rule_id: Annotated[str, typer.Argument(metavar="ID", help="The rule's id or name.")],
+    paths: Annotated[
+        list[Path] | None,
+        typer.Option("--rules", metavar="PATH", help="A rule file or folder, beside the shipped packs."),
+    ] = None,
+    language: Annotated[
+        str, typer.Option("--lang", metavar="zh|en|both", help="In which language; both if not said.")
+    ] = "",
+    metrics: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL|FILE", help=f"Tell the cost so far from these metrics; a token stands in the variable {TOKEN}."
+        ),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Tell in plain words what a rule watches, from what data, and when it fires."""
+    languages: list[Language] = [each for each in LANGUAGES if language in (each, "", "both")]
+    if not languages:
+        raise typer.BadParameter("zh, en or both", param_hint="--lang")
+    found, _ = read_rules([*(paths or []), packs_path()])
+    rule = find_rule(found, rule_id)
+    cost = read_cost(metrics, rule) if metrics else None
+    overlays = tuple(each for each in found.overlays if each.rule in (rule.name, rule.id))
+    told: dict[Language, dict[str, str]] = {each: explain(rule, each, cost, overlays) for each in languages}
+    if as_json:
+        print_json(explained_json(rule, told, cost))
+    else:
+        print_explained(rule, told)
+
+
 @app.command("schema")
 def print_schema() -> None:
     """Print the JSON Schema (2020-12) of rule files, for editors."""
@@ -97,12 +132,11 @@ def print_reference() -> None:
 
 
 def _read(paths: list[Path] | None) -> tuple[RuleSet, list[Problem]]:
-    """Shipped packs must have tests; other rules may name shipped ones in `suppress_if`."""
+    """Shipped packs must have tests; other rules may speak of shipped ones, and overlays change them."""
     shipped = packs_path()
     if not paths:
         return read_rules([shipped], require_tests=True)
-    names = [rule.name for rule in read_rules([shipped])[0].rules] if shipped.is_dir() else []
-    return read_rules(paths, known=names)
+    return read_rules(paths, base=[shipped])
 
 
 def _rules_json(found: RuleSet, problems: list[Problem]) -> list[dict[str, Any]]:

@@ -54,7 +54,7 @@ class Trial:
 
     def __init__(self, rule: Rule, rules: RuleSet) -> None:
         self.rule = rule
-        self.source = written(rule)
+        self.source = None if any(each.base.id == rule.id for each in rules.overlays) else written(rule)
         self._lists = (rules.lists or Lists()).at(Path(rule.place.file).parent)
         by_name = {each.name: each for each in rules.rules}
         self._others = [other for other in together_with(rule, by_name) if other is not rule]

@@ -210,7 +210,7 @@ def _load(paths: list[Path], *, with_packs: bool) -> tuple[RuleSet, list[Problem
     shipped = packs_path()
     if with_packs:
         return read_rules([*paths, shipped])
-    return read_rules(paths, known=[rule.name for rule in read_rules([shipped])[0].rules])
+    return read_rules(paths, base=[shipped])
 
 
 class _JsonAlerts:
