@@ -217,7 +217,7 @@ class RuleReader:
         section = self._section(kind.section) if kind else None
         if kind is None or section is None:
             if kind is not None:
-                self._check_texts()
+                self._check_texts(kind.in_names)
             return None
         read = kind.read(section, self)
         levels = self._levels(section)
@@ -292,7 +292,7 @@ class RuleReader:
 
     def read(self, key: str, text: str, parse: Callable[[str], T]) -> T | None:
         """As `Reader.read`."""
-        return self._read_at((key,), text, parse)
+        return self._read_at(tuple(key.split(".")), text, parse)
 
     def _read_at(self, path: tuple[str, ...], text: str, parse: Callable[[str], T]) -> T | None:
         try:
@@ -319,7 +319,7 @@ class RuleReader:
                 found.append((level, node))
         return tuple(found)
 
-    def _check_texts(self) -> None:
+    def _check_texts(self, in_names: tuple[str, ...]) -> None:
         """What can be said of expressions and templates although other keys are wrong."""
         every = frozenset(VARIABLES)
         parsers: dict[str, Callable[[str], object]] = {
@@ -331,7 +331,7 @@ class RuleReader:
         }
         children = self._source.tree.children or {}
         for key, parse in parsers.items():
-            if key in children and children[key].text:
+            if key in children and children[key].text and key not in in_names:
                 self.read(key, children[key].text or "", parse)
         levels = children["level"].children if "level" in children else None
         for level, node in (levels or {}).items():

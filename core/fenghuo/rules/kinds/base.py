@@ -28,17 +28,21 @@ class Reader(Protocol):
         ...
 
     def read(self, key: str, text: str, parse: Callable[[str], T]) -> T | None:
-        """`parse(text)`; None where it raised `ExpressionError` or ValueError, which is then noted at `key`."""
+        """`parse(text)`; None where it raised `ExpressionError` or ValueError, which is then noted at `key` (`steps.0`)."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """`section`: the keys; `read`: keys → body and hold times, None where one of them was wrong (and noted)."""
+    """`section`: the keys; `read`: keys → body and hold times, None where one of them was wrong (and noted).
+
+    `in_names`: keys that are conditions over names (`fenghuo.rules.boolean`), and not expressions.
+    """
 
     name: str
     section: type[RuleSection]
     read: Callable[[Any, Reader], tuple[Body | Observer, Holds] | None]
+    in_names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

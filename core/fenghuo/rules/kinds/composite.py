@@ -179,4 +179,4 @@ def _refuse(message: str) -> Callable[[str], None]:
     return refuse
 
 
-COMPOSITE = Kind("composite", CompositeSection, _read)
+COMPOSITE = Kind("composite", CompositeSection, _read, in_names=("condition", "clear"))

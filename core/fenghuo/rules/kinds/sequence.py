@@ -219,9 +219,4 @@ def _selecting(
     return select
 
 
-def observed_rules(body: SequenceBody) -> tuple[str, ...]:
-    """The names of the rules on whose alerts it stands."""
-    return tuple(dict.fromkeys(name for selection in body.selections for name in selection.rules))
-
-
-SEQUENCE = Kind("sequence", SequenceSection, _read)
+SEQUENCE = Kind("sequence", SequenceSection, _read, in_names=("condition",))
