@@ -170,16 +170,20 @@ dataset: flow
 @pytest.mark.parametrize(
     ("kind", "body", "message"),
     [
-        ("match", "where: {source.ip|list: serverz}", "6:8: where: there is no list 'serverz'"),
-        ("match", "where: {source.ip|list: broken}", "6:8: where: "),
-        ("indicator", "lists: [serverz.txt]", "6:8: lists: there is no list 'serverz.txt'"),
+        ("match", "where: {source.ip|list: serverz}", "6:25: where.source.ip|list: there is no list 'serverz'"),
+        ("match", "where: {source.ip|list: broken}", "broken.txt:2:1: 'nonsense': no address"),
+        ("indicator", "lists: [serverz.txt]", "6:9: lists.0: there is no list 'serverz.txt'"),
         ("indicator", "lists: [{file: servers.txt, formt: csv}]", "formt"),
         ("indicator", "lists: []", "lists"),
         ("indicator", "lists: servers.txt\nfields: {domian: dns.question.name}", "domian"),
         ("indicator", "lists: servers.txt\nmin_confidence: 101", "min_confidence"),
-        ("allow", "where: {source.ip: 10.0.0.1}\nallow: [{}]", "allow: entry 1 says nothing"),
+        ("allow", "where: {source.ip: 10.0.0.1}\nallow: [{}]", "7:9: allow.0: it says nothing"),
         ("allow", "where: {source.ip: 10.0.0.1}\nallow: []", "allow"),
-        ("deny", "where: {source.ip: 10.0.0.1}\ndeny: [{destination.ip|cidr: nonsense}]", "7:7: deny: "),
+        (
+            "deny",
+            "where: {source.ip: 10.0.0.1}\ndeny: [{destination.ip|cidr: nonsense}]",
+            "7:30: deny.0.destination.ip|cidr: 'nonsense'",
+        ),
         ("deny", "where: {source.ip: 10.0.0.1}\ndeny: [{destination.ip|list: nowhere}]", "there is no list 'nowhere'"),
     ],
 )

@@ -86,6 +86,7 @@ class IndicatorSet:
         networks4: Networks4,
         lengths6: Sequence[int],
         extents: Sequence[tuple[int, int]],
+        types: Sequence[int],
     ) -> None:
         self.lists = tuple(lists)
         self.records = records
@@ -93,11 +94,17 @@ class IndicatorSet:
         self._domains, self._addresses, self._digests, self._urls = tables
         self._networks4 = networks4
         self._extents = tuple(extents)
+        self._types = tuple(types)
         self._lengths6 = tuple(lengths6)
         self._has_prefixes = any(info.url_prefixes for info in lists)
 
     def __len__(self) -> int:
         return len(self._domains) + len(self._addresses) + len(self._digests) + len(self._urls) + len(self._networks4)
+
+    def types_of(self, ids: frozenset[int]) -> frozenset[Type]:
+        """The types of which lists with these ids hold anything."""
+        held = [types for info, types in zip(self.lists, self._types, strict=True) if info.id in ids]
+        return frozenset(type_ for type_ in Type if any(types >> type_ & 1 for types in held))
 
     def records_of(self, number: int) -> Iterator[Record]:
         """Everything of one list."""
@@ -240,6 +247,7 @@ class IndicatorSetBuilder:
         self._records = Blocks()
         self._texts = Texts(bounds.text_bytes)
         self._begins: list[int] = []
+        self._types: list[int] = []
         self._tables = tuple(TableBuilder() for _ in Type)
         self._networks4 = Networks4Builder()
         self._lengths6: set[int] = set()
@@ -259,6 +267,7 @@ class IndicatorSetBuilder:
         """What comes next is of this list; its number."""
         self._lists.append(info)
         self._begins.append(self._records.size)
+        self._types.append(0)
         self._before = self.count
         return len(self._lists) - 1
 
@@ -296,6 +305,7 @@ class IndicatorSetBuilder:
         if self._records.size > self._bounds.value_bytes:
             raise Full(f"more than {self._bounds.value_bytes // 2**20} MiB of indicators")
         place = self._records.append(pack(record))
+        self._types[-1] |= 1 << record.type
         if record.type is Type.IP and len(record.value) == 5:
             self._networks4.add(int.from_bytes(record.value[:4], "big"), record.value[4], place)
         else:
@@ -319,6 +329,7 @@ class IndicatorSetBuilder:
             self._networks4.build(self._pause),
             sorted(self._lengths6, reverse=True),
             list(itertools.pairwise([*self._begins, self._records.size])),
+            self._types,
         )
 
 

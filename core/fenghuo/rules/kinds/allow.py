@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
@@ -85,28 +85,32 @@ class PolicyBody(Observer):
 
 
 def read_policy(
-    section: PolicySection, reader: Reader, key: str, policy: Sequence[Any], *, forbids: bool
+    section: PolicySection, reader: Reader, key: str, policy: Sequence[Mapping[str, Sequence[str]]], *, forbids: bool
 ) -> tuple[PolicyBody, Holds] | None:
     """The events of the class that meet one of the conditions, where those are forbidden; else those that meet none."""
     devices = reader.read("where", "", lambda _: selection_of(section, reader.lists))
-    conditions = reader.read(key, "", lambda _: _any_of(policy, reader))
-    if devices is None or conditions is None:
+    conditions = [
+        reader.read(f"{key}.{number}", "", _condition(matches, reader)) for number, matches in enumerate(policy)
+    ]
+    if devices is None or None in conditions:
         return None
-    from fenghuo.rules.detection import Every, Not, simplify  # noqa: PLC0415 — only rules over events need it
+    from fenghuo.rules.detection import Every, Not, Some, simplify  # noqa: PLC0415 — only rules over events need it
 
-    node = simplify(Every((devices, conditions if forbids else Not(conditions))))
+    met = Some(tuple(each for each in conditions if each is not None))
+    node = simplify(Every((devices, met if forbids else Not(met))))
     return PolicyBody((Selection(node),)), holds_of(section, stale=FOREVER, lasts=milliseconds(section.lasts), settle=0)
 
 
-def _any_of(policy: Sequence[Any], reader: Reader) -> Node:
-    from fenghuo.rules.detection import Some, read_where  # noqa: PLC0415 — only rules over events need it
+def _condition(matches: Mapping[str, Sequence[str]], reader: Reader) -> Callable[[str], Node]:
+    def read(text: str) -> Node:
+        from fenghuo.rules.detection import read_where  # noqa: PLC0415 — only rules over events need it
 
-    found: list[Node] = []
-    for number, matches in enumerate(policy, 1):
+        del text
         if not matches:
-            raise ValueError(f"entry {number} says nothing")
-        found.append(read_where(natural(matches), lists=reader.lists))
-    return Some(tuple(found))
+            raise ValueError("it says nothing")
+        return read_where(natural(matches), lists=reader.lists)
+
+    return read
 
 
 def _read(section: AllowSection, reader: Reader) -> tuple[PolicyBody, Holds] | None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Annotated, Any, Literal, cast
 
 from pydantic import BeforeValidator, Field
@@ -38,6 +39,8 @@ FIELDS: Mapping[Type, tuple[str, ...]] = {
 """Where indicators of a type are looked for, unless the rule says."""
 MAX_VALUES = 100
 """So many values of one field are looked up."""
+Fields = tuple[tuple[Type, str, str], ...]
+"""What is looked up, where, and beside an address the field of its port."""
 Words = Literal["domain", "ip", "hash", "url"]
 
 
@@ -69,41 +72,41 @@ class IndicatorSection(EventSection):
 
 @dataclass(frozen=True)
 class IndicatorBody(Observer):
-    """On at each event that names something listed.
-
-    `fields`: what is looked up where, with the field of the port beside an address.
-    """
+    """On at each event that names something listed. `ids`: those of the lists that `handles` hold."""
 
     tells_each: bool = True
     lists: RuleLists | None = None
     handles: tuple[ListHandle, ...] = ()
-    fields: tuple[tuple[Type, str, str], ...] = ()
+    fields: Fields = ()
     min_confidence: int = 0
-    ids: frozenset[int] = field(default=frozenset(), init=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "ids", frozenset(handle.id for handle in self.handles))
+    ids: frozenset[int] = frozenset()
 
     def start(self) -> Cell:
-        return _IndicatorCell(self)
+        return self.cell
 
     def load(self, saved: Any) -> Cell:
         del saved
+        return self.cell
+
+    @cached_property
+    def cell(self) -> Cell:
+        """All groups share one."""
         return _IndicatorCell(self)
 
-    def find(self, seen: Seen) -> list[Found]:
-        """Everything in an event that its lists hold, the surest first."""
+    def current(self) -> IndicatorSet:
         assert self.lists is not None
-        current = self.lists.current
-        if not len(current):
-            return []
+        return self.lists.current
+
+    def find(self, seen: Seen, current: IndicatorSet, fields: Fields) -> list[Found]:
+        """Everything in these fields of an event that its lists hold, the surest first."""
         asked: set[tuple[Type, str]] = set()
         found: list[Found] = []
-        for type_, name, port_name in self.fields:
-            value = seen.get(name)
+        get = seen.get
+        for type_, name, port_name in fields:
+            value = get(name)
             if value is None:
                 continue
-            port = seen.get(port_name) if port_name else None
+            port = get(port_name) if port_name else None
             for one in cast("list[Any]", value)[:MAX_VALUES] if isinstance(value, list) else (value,):
                 if isinstance(one, str) and (type_, one) not in asked:
                     asked.add((type_, one))
@@ -167,10 +170,16 @@ def _ecs_confidence(confidence: int | None) -> str:
 class _IndicatorCell(Fleeting):
     def __init__(self, body: IndicatorBody) -> None:
         self._body = body
+        self._current: IndicatorSet | None = None
+        self._fields: Fields = ()
 
     def see(self, seen: Seen, selection: int) -> Measure | None:
         del selection
-        found = self._body.find(seen)
+        current = self._body.current()
+        if current is not self._current:
+            types = current.types_of(self._body.ids)
+            self._current, self._fields = current, tuple(each for each in self._body.fields if each[0] in types)
+        found = self._body.find(seen, current, self._fields)
         if not found:
             return None
         first = found[0]
@@ -191,16 +200,25 @@ def _read(section: IndicatorSection, reader: Reader) -> tuple[IndicatorBody, Hol
     fields = _fields(section)
     selection = reader.read("where", "", lambda _: _selection(section, reader, [name for _, name, _ in fields]))
     lists = reader.lists
-    handles = reader.read("lists", "", lambda _: tuple(lists.indicators(each) for each in section.lists))
-    if selection is None or handles is None:
+    found = [
+        reader.read(f"lists.{number}", "", lambda _, each=each: lists.indicators(each))
+        for number, each in enumerate(section.lists)
+    ]
+    handles = tuple(handle for handle in found if handle is not None)
+    if selection is None or len(handles) < len(found):
         return None
     body = IndicatorBody(
-        (selection,), lists=lists, handles=handles, fields=fields, min_confidence=section.min_confidence
+        (selection,),
+        lists=lists,
+        handles=handles,
+        ids=frozenset(handle.id for handle in handles),
+        fields=fields,
+        min_confidence=section.min_confidence,
     )
     return body, holds_of(section, stale=FOREVER, lasts=milliseconds(section.lasts), settle=0)
 
 
-def _fields(section: IndicatorSection) -> tuple[tuple[Type, str, str], ...]:
+def _fields(section: IndicatorSection) -> Fields:
     chosen: Mapping[Type, Sequence[str]] = FIELDS
     if section.fields:
         chosen = {Type[word.upper()]: names for word, names in section.fields.items()}
