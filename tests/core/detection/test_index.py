@@ -32,6 +32,24 @@ def rule(lists=None, **where):
     return read_where({key.replace("__", "."): value for key, value in where.items()}, lists=lists)
 
 
+def test_lists_of_the_same_name_are_told_apart():
+    class Empty(Counting):
+        def contains(self, value):
+            return False
+
+    first, second = Test("a", Listed("x", Counting())), Test("a", Listed("x", Empty()))
+    assert first != second
+    assert EventIndex([(first, 1), (second, 2)] * 5).matching(View({"a": "b"})) == [1] * 5
+
+
+def test_two_fields_of_very_many_values_are_compared_soon():
+    node = rule(**{"a|fieldref|contains": "b"})
+    view = View({"a": [f"x{n}" for n in range(10_000)], "b": [f"y{n}" for n in range(10_000)]})
+    begin = time.process_time()
+    assert EventIndex([(node, 1)]).matching(view) == []
+    assert time.process_time() - begin < 0.5
+
+
 def test_conditions_come_in_the_order_in_which_they_were_given():
     nodes = [rule(b="x"), rule(), rule(a="x"), rule(a=["x", "y"], b="x"), rule(a="z")] * 10
     index = EventIndex((node, number) for number, node in enumerate(nodes))

@@ -31,7 +31,7 @@ from fenghuo.rules.detection.tree import parts_of
 
 FILED = mock.patch.multiple("fenghuo.rules.detection.index", _FEW=0, _MANY=2)
 """As if a few conditions were many, so that all are looked up."""
-SETTINGS = settings(max_examples=120, deadline=None)
+SETTINGS = settings(max_examples=80, deadline=None)
 FIELDS = ["a", "b.c", "b.d", "e.f.g", "ip"]
 WORDS = [
     "",

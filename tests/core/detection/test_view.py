@@ -90,6 +90,10 @@ def test_all_values_are_those_of_every_depth_but_null():
     assert view.text() == "1\nx\ntrue"
 
 
+def test_a_huge_list_is_looked_at_only_so_far():
+    assert len(View({"a": list(range(5 * MAX_VALUES))}).get("a")) == MAX_VALUES
+
+
 def test_a_huge_document_is_looked_into_only_so_far():
     assert len(View({"a": [{"b": list(range(MAX_VALUES))}, {"c": 1}]}).values()) == MAX_VALUES
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from ipaddress import ip_network
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from socket import AF_INET, AF_INET6, inet_pton
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
 _LONGEST = 64
+_UPPER_BITS = 96
 _MAPPED = 0xFFFF
 """The upper 96 bits of an IPv4 address that is mapped into IPv6."""
 
@@ -19,7 +20,7 @@ class NetworkMap(Generic[T]):
     def __init__(self, filed: Mapping[str, T]) -> None:
         by_version: dict[int, dict[int, dict[int, list[T]]]] = {4: {}, 6: {}}
         for text, thing in filed.items():
-            network = ip_network(text, strict=False)
+            network = _unmapped(ip_network(text, strict=False))
             shift = network.max_prefixlen - network.prefixlen
             prefixes = by_version[network.version].setdefault(shift, {})
             prefixes.setdefault(int(network.network_address) >> shift, []).append(thing)
@@ -57,6 +58,14 @@ class NetworkMap(Generic[T]):
         except (OSError, ValueError):
             pass
         return 0, ()
+
+
+def _unmapped(network: IPv4Network | IPv6Network) -> IPv4Network | IPv6Network:
+    """A network of IPv4 addresses that are mapped into IPv6, as one of IPv4."""
+    number = int(network.network_address)
+    if network.version == 6 and network.prefixlen >= _UPPER_BITS and number >> 32 == _MAPPED:
+        return IPv4Network((number & 0xFFFFFFFF, network.prefixlen - _UPPER_BITS))
+    return network
 
 
 def networks(texts: Iterable[str]) -> NetworkMap[None]:

@@ -7,7 +7,7 @@ that asks it of one scalar value. What lists, absent fields and other fields mea
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
@@ -131,18 +131,20 @@ class FieldRef:
     how: How = "equals"
     cased: bool = False
 
-    def compare(self, value: Any, other: Any) -> bool:
-        """Both are scalars."""
-        mine, theirs = text_of(value), text_of(other)
-        if not self.cased:
-            mine, theirs = mine.lower(), theirs.lower()
+    def compare(self, values: Sequence[Any], others: Sequence[Any]) -> bool:
+        """Whether it is so for one of the values and one of the others; only the first of very many are compared."""
+        mine, theirs = self._texts(values), self._texts(others)
         if self.how == "equals":
-            return mine == theirs
+            return not set(mine).isdisjoint(theirs)
         if self.how == "startswith":
-            return mine.startswith(theirs)
+            return any(text.startswith(tuple(theirs)) for text in mine)
         if self.how == "endswith":
-            return mine.endswith(theirs)
-        return theirs in mine
+            return any(text.endswith(tuple(theirs)) for text in mine)
+        return any(other in text for text in mine for other in theirs)
+
+    def _texts(self, values: Sequence[Any]) -> list[str]:
+        texts = [text_of(value) for value in values[:_MOST_COMPARED]]
+        return texts if self.cased else [text.lower() for text in texts]
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,12 +165,18 @@ class TimePart:
         return lambda value: part_of(value, part) in values
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Listed:
-    """The list of this name contains it."""
+    """The list of this name contains it. Another list of the same name is another check."""
 
     name: str
     entries: ListLike
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Listed) and other.entries is self.entries
+
+    def __hash__(self) -> int:
+        return id(self.entries)
 
     def bind(self) -> Ask:
         contains = self.entries.contains
@@ -188,6 +196,7 @@ _COMPARE: Mapping[Order, Callable[[float, float], bool]] = {
     "gte": operator.ge,
 }
 _LONGEST_NUMBER = 64
+_MOST_COMPARED = 200
 
 
 def number_of(value: Any) -> float | None:

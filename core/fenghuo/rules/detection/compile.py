@@ -170,8 +170,4 @@ def _any_value(check: Check) -> Detection:
 def _reference(field: str, check: FieldRef) -> Detection:
     other_field, compare = check.other, check.compare
 
-    def meets(view: View) -> bool:
-        mine, theirs = view.get(field), view.get(other_field)
-        return any(compare(one, other) for one in as_list(mine) for other in as_list(theirs))
-
-    return meets
+    return lambda view: compare(as_list(view.get(field)), as_list(view.get(other_field)))

@@ -9,7 +9,7 @@ from typing import Any, cast
 from fenghuo.rules.detection.pattern import text_of
 
 MAX_VALUES = 2_000
-"""So many values of an event are looked at by a search for keywords; the rest of a larger document is not."""
+"""So many values of a field, and of a whole event, are looked at; the rest of a longer list is not."""
 _MAX_DEPTH = 32
 """Deeper lists and objects are not looked into."""
 _MISSING: Any = object()
@@ -34,8 +34,8 @@ class View:
         self._text: str | None = None
 
     def get(self, field: str) -> Any | None:
-        """A field's value; None where it is absent, null, an object or an empty list. A list has at least two values,
-        none of them null, an object or a list.
+        """A field's value; None where it is absent, null, an object or an empty list. A list has two to `MAX_VALUES`
+        values, none of them null, an object or a list.
         """
         found = self._found
         value = found.get(field, _MISSING)
@@ -135,7 +135,7 @@ def _plain(value: Any) -> Any | None:
 
 
 def _one_or_list(values: list[Any]) -> Any | None:
-    return values if len(values) > 1 else values[0] if values else None
+    return values[:MAX_VALUES] if len(values) > 1 else values[0] if values else None
 
 
 def _items(values: Any, depth: int) -> list[Any]:
