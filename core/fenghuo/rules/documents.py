@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from hashlib import blake2b
@@ -42,13 +43,20 @@ def find_files(paths: Sequence[Path], problems: list[Problem]) -> list[Path]:
     found: dict[Path, None] = {}
     for path in paths:
         if path.is_dir():
-            below = (file for file in sorted(path.rglob("*")) if file.suffix in SUFFIXES and file.is_file())
-            found |= dict.fromkeys(below)
+            found |= dict.fromkeys(file for file in files_below(path) if file.suffix in SUFFIXES and file.is_file())
         else:
             found[path] = None
     if len(found) > MAX_FILES:
         problems.append(Problem(Place(str(paths[0])), f"{len(found)} rule files; at most {MAX_FILES} are read"))
     return list(found)[:MAX_FILES]
+
+
+def files_below(folder: Path) -> Iterator[Path]:
+    """All files below a folder, in order, without hidden ones. Links to folders are not followed, so there is an end."""
+    for place, folders, files in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        here = Path(place)
+        yield from (here / name for name in sorted(files) if not name.startswith("."))
 
 
 def read_texts(file: Path, problems: list[Problem]) -> list[Text]:

@@ -35,6 +35,9 @@ class Parses:
         self._known: dict[tuple[bytes, Path], Parsed] = {}
         self._used: dict[tuple[bytes, Path], Parsed] = {}
         self._sigma: tuple[SigmaKey, LoadedSigma] | None = None
+        self._reading: list[tuple[str, int, bytes]] = []
+        self.read: tuple[tuple[str, int, bytes], ...] = ()
+        """File, line and digest of the documents that were read last."""
 
     def of(self, text: Text) -> Parsed:
         """What a document is."""
@@ -46,6 +49,7 @@ class Parses:
             if not self._keep_tests:
                 parsed = parsed.without_tests()
         self._used[key] = parsed
+        self._reading.append((text.file, text.line, text.digest))
         return parsed
 
     def take_sigma(self, gathered: Gathered, known: Iterable[str]) -> None:
@@ -61,6 +65,7 @@ class Parses:
         """Forget what was not asked for since the last time, and what is quickly made again."""
         self._known = {key: parsed for key, parsed in self._used.items() if parsed.source is None}
         self._used = {}
+        self.read, self._reading = tuple(self._reading), []
 
 
 def load_rules(

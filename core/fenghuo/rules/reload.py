@@ -6,15 +6,13 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from hashlib import blake2b
 from itertools import islice
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
-from fenghuo.config.document import MAX_BYTES
 from fenghuo.errors import Located, Problem
-from fenghuo.rules.documents import MAX_FILES, SUFFIXES, find_files
+from fenghuo.rules.documents import MAX_FILES, SUFFIXES, files_below, find_files, read_texts
 from fenghuo.rules.lists import Lists
 from fenghuo.rules.load import Parses, read_rules
 from fenghuo.rules.rule import RuleSet
@@ -28,6 +26,8 @@ _MOST_TOLD = 20
 
 Stamp = tuple[int, int, int]
 """Modification time in nanoseconds, size and inode of a file."""
+Contents = tuple[object, ...]
+"""What tells whether files say the same as before."""
 _ABSENT: Stamp = (0, -1, 0)
 
 
@@ -49,8 +49,8 @@ class RuleFiles:
         self._paths = tuple(paths)
         self._side = side
         self._parses = Parses(keep_tests=False, lists=lists)
-        self._stamps: dict[Path, Stamp] | None = None
-        self._contents: bytes = b""
+        self._stamps: dict[Path, Stamp] = {}
+        self._contents: Contents = ()
 
     def refresh_lists(self) -> list[Problem]:
         """Take what has changed in the lists that rules name; the rules themselves stay. What is wrong is answered once."""
@@ -65,8 +65,10 @@ class RuleFiles:
 
     def read(self) -> Reading:
         """Read all files; documents that did not change are not parsed again."""
-        self._stamps, self._contents = self._look()
+        # Stamps first: what is written while files are read makes them differ at the next look.
+        self._stamps = _stamps(self._paths)
         loaded, problems = read_rules(self._paths, keep_tests=False, parses=self._parses)
+        self._contents = (*_names(self._stamps), *self._parses.read)
         if problems:
             return Reading(None, tuple(problems))
         return Reading(loaded.running_at(self._side))
@@ -79,13 +81,12 @@ class RuleFiles:
         stamps = _stamps(self._paths)
         if stamps == self._stamps:
             return False
-        self._stamps, contents = self._look()
-        return contents != self._contents
-
-    def _look(self) -> tuple[dict[Path, Stamp], bytes]:
-        # Stamps first: what is written while the content is read makes them differ at the next look.
-        stamps = _stamps(self._paths)
-        return stamps, _digest(stamps)
+        texts = (text for file in find_files(self._paths, []) for text in read_texts(file, []))
+        contents = (*_names(stamps), *((text.file, text.line, text.digest) for text in texts))
+        if contents == self._contents:
+            self._stamps = stamps
+            return False
+        return True
 
 
 def _stamps(paths: Sequence[Path]) -> dict[Path, Stamp]:
@@ -99,26 +100,14 @@ def _stamps(paths: Sequence[Path]) -> dict[Path, Stamp]:
         else:
             found[file] = (about.st_mtime_ns, about.st_size, about.st_ino)
     for path in paths:
-        others = (file for file in path.rglob("*") if file.suffix not in SUFFIXES) if path.is_dir() else iter(())
-        found |= {file: _ABSENT for file in islice(others, MAX_FILES) if file not in found}
-    return dict(sorted(found.items()))
+        others = (file for file in files_below(path) if file.suffix not in SUFFIXES)
+        found |= dict.fromkeys(islice(others, MAX_FILES), _ABSENT)
+    return found
 
 
-def _digest(stamps: Mapping[Path, Stamp]) -> bytes:
-    """One number for the names of files and the contents of those that can be read and are rules."""
-    total = blake2b(digest_size=16)
-    for file, stamp in stamps.items():
-        total.update(str(file).encode(errors="surrogateescape") + b"\0")
-        if stamp == _ABSENT:
-            continue
-        try:
-            with file.open("rb") as stream:
-                content = stream.read(MAX_BYTES + 1)
-        except OSError:
-            total.update(b"-")
-        else:
-            total.update(blake2b(content, digest_size=16).digest())
-    return total.digest()
+def _names(stamps: Mapping[Path, Stamp]) -> list[tuple[str, bool]]:
+    """Which files there are, and which of them are rules that can be read."""
+    return [(str(file), stamp == _ABSENT) for file, stamp in stamps.items()]
 
 
 class ReloadMetrics:
