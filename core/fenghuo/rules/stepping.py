@@ -63,6 +63,7 @@ class StepsCell:
         self._serial = 0
         self._seen = ""
         self._entry: Entry | None = None
+        self._is_used = False
         self.newest = 0
         self.late = 0
         self.given_up = 0
@@ -79,6 +80,7 @@ class StepsCell:
             return None
         is_late = seen.time < self.newest
         self._seen = seen.id
+        self._is_used = False
         entry = self._entry = Entry(seen.time, self._serial, _id_of(seen), 1 << selection)
         self._serial += 1
         self._forget(max(self.newest, seen.time))
@@ -93,9 +95,12 @@ class StepsCell:
 
     def _see_again(self, entry: Entry, selection: int) -> Measure | None:
         """The newest observation is of another step too (or comes twice)."""
-        if entry.steps >> selection & 1:
+        bit = 1 << selection
+        if entry.steps & bit or (self._is_used and not bit & self._pattern.breaks):
             return None
-        entry.steps |= 1 << selection
+        if not entry.steps:
+            insort(self._log, entry)
+        entry.steps |= bit
         self._make_room(selection)
         return self._tell(self._anew(entry))
 
@@ -104,9 +109,11 @@ class StepsCell:
         if match is None:
             return None
         used = {entry.serial for entry in match}
-        if self._entry is not None and self._entry.serial in used:
-            self._entry = None
-        self._log = [entry for entry in self._log if entry.serial not in used]
+        self._is_used = self._entry is not None and self._entry.serial in used
+        for entry in match:
+            # What forbids others to match goes on doing so.
+            entry.steps &= self._pattern.breaks
+        self._log = [entry for entry in self._log if entry.steps]
         self._count()
         self._anew(None)
         first, last = match[0].time, match[-1].time
