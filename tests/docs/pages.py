@@ -15,6 +15,7 @@ import typer.main
 
 from fenghuo.cli.root import COMMANDS, app, main
 from fenghuo.config import Section, reference, schema_text
+from fenghuo.rules.reference import rule_reference
 
 ROOT = Path(__file__).resolve().parents[2]
 REFERENCE = ROOT / "docs" / "reference"
@@ -115,12 +116,22 @@ def cli() -> str:
     return "\n".join(parts)
 
 
+RULES_MADE = "<!-- What follows is made by `make docs`; do not edit. -->\n\n"
+
+
+def rules_page() -> str:
+    """The reference of rules: its written part as it is, and below it every key, from the code."""
+    written = (REFERENCE / "rules.md").read_text(encoding="utf-8").partition(RULES_MADE)[0]
+    return written + RULES_MADE + rule_reference()
+
+
 def pages() -> dict[Path, str]:
     """Every page that is made, with its text."""
     return {
         REFERENCE / "configuration.md": configuration(),
         REFERENCE / "cli.md": cli(),
         REFERENCE / "metrics.md": metrics.page(),
+        REFERENCE / "rules.md": rules_page(),
         **{REFERENCE / f"{side}.schema.json": schema_text(model_of(side)) for side in SIDES},
     }
 

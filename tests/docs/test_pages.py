@@ -40,6 +40,11 @@ def test_the_metrics_reference_is_current():
     assert path.read_text(encoding="utf-8") == metrics.page(), f"{path.name} {STALE}"
 
 
+def test_the_reference_of_rules_is_current():
+    path = pages.REFERENCE / "rules.md"
+    assert path.read_text(encoding="utf-8") == pages.rules_page(), f"{path.name} {STALE}"
+
+
 def test_metrics_that_texts_name_exist():
     text = (pages.REFERENCE / "metrics.md").read_text(encoding="utf-8")
     head, _, table = text.partition("## Agent")

@@ -53,7 +53,7 @@ _TOO_FAR = 1e15
 _OTHER_TIMES = frozenset({"forget", "lasts", "hold"})
 """Spans that say when an alert ends, not whether there is one."""
 _CONDITIONS = ("condition", "clear")
-_PARTS = ("for", "clear", "suppress_if", "schedule", "throttle", "until")
+_PARTS = ("for", "clear", "suppress_if", "schedule", "throttle", "repeat", "until")
 """Keys without which a rule would be another."""
 _MATCHES = ("where", "exceptions", "allow", "deny")
 _ALWAYS: Mapping[str, Any] = {"@timestamp|exists": "true"}

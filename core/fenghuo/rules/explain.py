@@ -64,7 +64,9 @@ HEADINGS: Mapping[str, tuple[str, str]] = {
 }
 """What is told of a rule, in order."""
 
-_SPAN_KEYS = frozenset({"within", "window", "lasts", "learn", "learning", "forget", "period", "span"})
+_SPAN_KEYS = frozenset(
+    {"every", "up_to", "hold", "within", "window", "lasts", "learn", "learning", "forget", "period", "span"}
+)
 _TOLD_ELSEWHERE = frozenset(
     {"kind", "data", "where", "exceptions", "dataset", "logsource", "detection", "condition", "clear", "hold", "steps"}
 )
@@ -319,13 +321,13 @@ class _Teller:
     def when(self) -> Iterator[str]:
         schedule = self._key("schedule")
         if schedule:
-            yield _plain(schedule)
+            yield _shown("schedule", schedule)
 
     def spacing(self) -> Iterator[str]:
-        for key in ("throttle", "again", "exponential"):
+        for key in ("throttle", "repeat"):
             value = self._key(key)
             if value:
-                yield f"{key}: {_plain(value)}"
+                yield f"{key}: {_shown(key, value)}"
 
     def memory(self) -> Iterator[str]:
         groups = self._section.limits.groups
@@ -419,19 +421,15 @@ def _party(party: Party) -> str:
 
 
 def _shown(name: str, value: Any) -> str:
+    """A value as one would write it in YAML; the key's name tells whether it is a span of time."""
     if isinstance(value, int | float) and not isinstance(value, bool) and name in _SPAN_KEYS:
         return format_duration(value)
-    return _plain(value)
-
-
-def _plain(value: Any) -> str:
-    """A value as one would write it in YAML."""
     if isinstance(value, BaseModel):
         value = value.model_dump(exclude_defaults=True, by_alias=True)
     if isinstance(value, dict):
-        return ", ".join(f"{key}: {_plain(item)}" for key, item in cast("dict[str, Any]", value).items())
+        return ", ".join(f"{key}: {_shown(key, item)}" for key, item in cast("dict[str, Any]", value).items())
     if isinstance(value, list | tuple):
-        return ", ".join(_plain(item) for item in cast("list[Any]", value))
+        return ", ".join(_shown(name, item) for item in cast("list[Any]", value))
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
 
 
