@@ -108,7 +108,7 @@ def theirs(rule, events):
     return found
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(first=selections, second=selections, condition=conditions, events=st.lists(documents, min_size=4, max_size=8))
 def test_detections_mean_what_pysigma_s_sqlite_backend_says(first, second, condition, events):
     rule = {

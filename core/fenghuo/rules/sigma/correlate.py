@@ -21,47 +21,54 @@ class Correlator:
     def __init__(self, members: Sequence[Member], known: Iterable[str]) -> None:
         self._by_reference = references(each for each in members if "filter" not in each.data)
         self._known = frozenset(known)
-        self._done: set[Member] = set()
-        self._under_way: list[Member] = []
+        self._referred: dict[Member, list[Member | str]] = {}
+        self._height: dict[Member, int] = {}
 
     def run(self, correlations: Sequence[Member]) -> None:
+        """Make all of them, those first that others stand on."""
         for member in correlations:
-            self._resolve(member)
+            member.attempt(self._find)
+        well = {member for member in correlations if member.is_well}
+        below = {
+            member: [each for each in self._referred[member] if isinstance(each, Member) and each in well]
+            for member in well
+        }
+        order, left = _in_order(correlations, below)
+        circle = dict.fromkeys(_circle(left, below))
+        for member in circle:
+            frame = below[member][0].frame
+            what = f"it refers to itself, by way of {frame.written or frame.title!r}"
+            member.wrong.append(Wrong(what, (*_HERE, "rules")))
+        rest = {
+            member: [each for each in below[member] if each not in circle] for member in left if member not in circle
+        }
+        for member in (*order, *_in_order(left, rest)[0]):
+            member.attempt(self._correlate)
         for member in correlations:
-            if member.section is not None and member.wrong == [] and not member.section.generate:
+            if member.section is not None and not member.wrong and not member.section.generate:
                 self._silence(member.section)
 
-    def _resolve(self, member: Member) -> None:
-        """The rules that it refers to go first."""
-        if member in self._done:
-            return
-        self._done.add(member)
-        self._under_way.append(member)
-        member.attempt(self._correlate)
-        self._under_way.pop()
+    def _find(self, member: Member) -> None:
+        section = member.section
+        assert section is not None
+        self._referred[member] = [self._reference(section, number) for number in range(len(section.rules))]
 
     def _correlate(self, member: Member) -> None:
         section = member.section
         assert section is not None
-        found = [self._referred(section, number) for number in range(len(section.rules))]
-        for each in found:
-            if isinstance(each, Member) and each in self._under_way:
-                raise Wrong(
-                    f"it refers to itself, by way of {each.frame.written or each.frame.title!r}", (*_HERE, "rules")
-                )
-            if isinstance(each, Member) and each.section is not None:
-                self._resolve(each)
-        if len(self._under_way) > _MAX_CHAIN:
+        found = self._referred[member]
+        height = 1 + max((self._height.get(each, 0) for each in found if isinstance(each, Member)), default=0)
+        if height > _MAX_CHAIN:
             raise Wrong(f"more than {_MAX_CHAIN} correlations stand on one another", (*_HERE, "rules"))
+        self._height[member] = height
         for reference, each in zip(section.rules, found, strict=True):
             if isinstance(each, Member) and each.made is None:
                 why = "is refused" if each.wrong else f"cannot apply: {each.reason}"
                 raise CannotApply(f"the rule {reference!r} that it refers to {why}")
-        member.made = _Joined(
-            member, section, [each.made if isinstance(each, Member) else each for each in found]
-        ).correlated()
+        made = [each.made if isinstance(each, Member) else each for each in found]
+        member.made = _Joined(member, section, made).correlated()
 
-    def _referred(self, section: Section, number: int) -> Member | str:
+    def _reference(self, section: Section, number: int) -> Member | str:
         reference = section.rules[number]
         found = self._by_reference.get(reference.lower())
         if found is not None:
@@ -79,6 +86,35 @@ class Correlator:
             if referred is None or referred.made is None:
                 continue
             referred.made = replace(referred.made, tells=False)
+
+
+def _in_order(members: Iterable[Member], below: Mapping[Member, Sequence[Member]]) -> tuple[list[Member], list[Member]]:
+    """Each after those below it; and those that stand, at last, on themselves."""
+    known = [member for member in members if member in below]
+    above: dict[Member, list[Member]] = {}
+    for member in known:
+        for each in below[member]:
+            above.setdefault(each, []).append(member)
+    missing = {member: len(below[member]) for member in known}
+    order = [member for member in known if not missing[member]]
+    for done in order:
+        for each in above.get(done, ()):
+            missing[each] -= 1
+            if not missing[each]:
+                order.append(each)
+    placed = set(order)
+    return order, [member for member in known if member not in placed]
+
+
+def _circle(left: Sequence[Member], below: Mapping[Member, Sequence[Member]]) -> list[Member]:
+    """Of those that stand on a circle, those in it (or between two)."""
+    among = set(left)
+    inner = {member: [each for each in below[member] if each in among] for member in left}
+    above: dict[Member, list[Member]] = {member: [] for member in left}
+    for member, others in inner.items():
+        for each in others:
+            above[each].append(member)
+    return _in_order(left, above)[1]
 
 
 class _Joined:

@@ -156,7 +156,7 @@ class _Condition:
             names = self._chosen(item.pattern)
             if not names:
                 raise self._wrong(
-                    f"`{item.args[0]} of {item.pattern}`: no selection has such a name", _hint(self._selections)
+                    f"`{item.args[0]} of {item.pattern[:60]}`: no selection has such a name", _hint(self._selections)
                 )
             parts = [self._selections[name]() for name in names]
             return every(parts) if item.cond_class is ConditionAND else some(parts)
