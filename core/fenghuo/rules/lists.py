@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
+from weakref import WeakValueDictionary
 
 from fenghuo.clock import Clock
 from fenghuo.config.words import allow, printable
@@ -33,7 +34,7 @@ log = logging.getLogger(__name__)
 MAX_BYTES = 16 * 2**20
 MAX_ENTRIES = 300_000
 MAX_WILDCARDS = 1_000
-MAX_LISTS = 1_000
+MAX_TOTAL = 1_000_000
 MAX_LINE = 2_000
 MAX_PROBLEMS = 20
 _TYPES = ("value", "domain", "ip")
@@ -206,7 +207,7 @@ class Lists:
         self._folder = folder
         self._named = dict(named or {})
         self.indicators = indicators or Indicators(clock=clock)
-        self._lists: dict[Path, ValueList] = {}
+        self._lists: WeakValueDictionary[Path, ValueList] = WeakValueDictionary()
         self._told: dict[Path, Mark | None] = {}
 
     def at(self, folder: Path) -> RuleLists:
@@ -230,10 +231,11 @@ class Lists:
             return None
         found = self._lists.get(file)
         if found is None:
-            if len(self._lists) >= MAX_LISTS:
-                raise ListError([Problem(Place(str(file)), f"more than {MAX_LISTS} lists")])
             found = ValueList(file)
             found.read()
+            if len(found) + sum(map(len, self._lists.values())) > MAX_TOTAL:
+                hint = "kind 'indicator' takes larger ones"
+                raise ListError([Problem(Place(str(file)), f"more than {MAX_TOTAL:,} entries in all lists", hint)])
             self._lists[file] = found
         return found
 
@@ -253,10 +255,11 @@ class Lists:
     def refresh(self) -> list[Problem]:
         """Take what has changed: lists of values at once, lists of indicators as `Indicators.refresh` does.
 
-        What is wrong with a changed file is answered once; its former content stays in use.
+        What is wrong with a changed file is answered once; its former content stays in use. A large list of values takes
+        up to a second, so call it from a thread where that is too long; what rules ask meanwhile is answered as before.
         """
         problems: list[Problem] = []
-        for file, each in self._lists.items():
+        for file, each in list(self._lists.items()):
             mark = mark_of(file)
             if mark == each.mark or self._told.get(file, each.mark) == mark:
                 continue

@@ -117,6 +117,14 @@ def test_the_size_of_a_list_is_bounded(write, lists, monkeypatch):
     with pytest.raises(ListError, match="too large") as caught:
         lists.get("long.txt")
     assert len(caught.value.problems) == 1
+    monkeypatch.setattr("fenghuo.rules.lists.MAX_TOTAL", 7)
+    write("four.txt", "a\nb\nc\nd\n")
+    write("three.txt", "a\nb\nc\nd\ne\n")
+    first = lists.get("four.txt")
+    with pytest.raises(ListError, match="more than 7 entries in all lists"):
+        lists.get("three.txt")
+    del first
+    assert len(lists.get("three.txt")) == 5
     monkeypatch.setattr("fenghuo.rules.lists.MAX_BYTES", 100)
     write("one-line.txt", "x" * 1000)
     with pytest.raises(ListError, match=r"too l(arge|ong)"):

@@ -100,7 +100,7 @@ def test_a_changed_file_is_taken_up_and_the_other_lists_are_not_read_again(feeds
     (feed.folder / "b.txt").rename(feed.folder / "kept")
     (feed.folder / "kept").rename(feed.folder / "b.txt")
     opened = []
-    import fenghuo.rules.indicators.registry as module
+    import fenghuo.rules.indicators.readers as module
 
     real = module.read_entries
     monkeypatch.setattr(module, "read_entries", lambda stream, *rest: opened.append(stream.name) or real(stream, *rest))

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from array import array
 from bisect import bisect_right
 from collections.abc import Iterator
 
-from fenghuo.rules.indicators.table import SLICE, Pause
+from fenghuo.rules.indicators.table import SLICE, Numbers, Pairs, Pause, add_up, numbers
 
 _END = 1 << 32
 _NONE = 0xFFFFFFFF
+_PIECE_BITS = 26
+_PIECES = 1 << (32 + 6 - _PIECE_BITS)
 
 
 class Networks4:
@@ -20,7 +21,7 @@ class Networks4:
 
     __slots__ = ("_owner", "_parent", "_places", "_starts")
 
-    def __init__(self, starts: array[int], owner: array[int], parent: array[int], places: array[int]) -> None:
+    def __init__(self, starts: Numbers, owner: Numbers, parent: Numbers, places: Numbers) -> None:
         self._starts = starts
         self._owner = owner
         self._parent = parent
@@ -44,56 +45,63 @@ class Networks4:
 class Networks4Builder:
     """Takes networks in any order."""
 
-    __slots__ = ("_keys", "_places")
+    __slots__ = ("_added",)
 
     def __init__(self) -> None:
-        self._keys = array("Q")
-        self._places = array("I")
-
-    def __len__(self) -> int:
-        return len(self._places)
+        self._added = Pairs()
 
     def add(self, address: int, prefix: int, place: int) -> None:
-        self._keys.append((address << 6) | prefix)
-        self._places.append(place)
+        self._added.append((address << 6) | prefix, place)
 
     def build(self, pause: Pause) -> Networks4:
-        starts, owner = array("I", (0,)), array("I", (_NONE,))
-        parent, places = array("I"), array("I")
-        ends: list[tuple[int, int]] = []  # the networks around the present place: where each ends, and its number
+        """The networks; the builder is empty afterwards."""
+        count = len(self._added)
+        starts, owner = numbers(2 * count + 2), numbers(2 * count + 2)
+        parent, places = numbers(count), numbers(count)
+        owner[0] = _NONE
+        last = 0
+        around: list[tuple[int, int]] = []  # the networks around the present place: where each ends, and its number
 
         def mark(place: int, number: int) -> None:
-            if starts[-1] == place:
-                owner[-1] = number
-            elif place < _END and owner[-1] != number:
-                starts.append(place)
-                owner.append(number)
+            nonlocal last
+            if starts[last] == place:
+                owner[last] = number
+            elif place < _END and owner[last] != number:
+                last += 1
+                starts[last] = place
+                owner[last] = number
 
         def close(until: int) -> None:
-            while ends and ends[-1][0] <= until:
-                end, _ = ends.pop()
-                mark(end, ends[-1][1] if ends else _NONE)
+            while around and around[-1][0] <= until:
+                end, _ = around.pop()
+                mark(end, around[-1][1] if around else _NONE)
 
         for number, (key, place) in enumerate(self._in_order(pause)):
             address, prefix = key >> 6, key & 63
             close(address)
-            parent.append(ends[-1][1] if ends else _NONE)
-            places.append(place)
-            ends.append((address + (1 << (32 - prefix)), number))
+            parent[number] = around[-1][1] if around else _NONE
+            places[number] = place
+            around.append((address + (1 << (32 - prefix)), number))
             mark(address, number)
             if not number % SLICE:
                 pause()
         close(_END)
-        self._keys, self._places = array("Q"), array("I")
-        return Networks4(starts, owner, parent, places)
+        self._added = Pairs()
+        return Networks4(starts[: last + 1], owner[: last + 1], parent, places)
 
     def _in_order(self, pause: Pause) -> Iterator[tuple[int, int]]:
         """By address, wide networks before narrow ones; sorted in pieces, because a sort gives no other thread a turn."""
-        pieces: dict[int, list[int]] = {}
-        for index, key in enumerate(self._keys):
-            pieces.setdefault(key >> 26, []).append(index)
-            if not index % SLICE:
-                pause()
-        for piece in sorted(pieces):
-            for index in sorted(pieces[piece], key=self._keys.__getitem__):
-                yield self._keys[index], self._places[index]
+        added = self._added
+        if not len(added):
+            return
+        ends = numbers(_PIECES + 1)
+        for key, _ in added.all(pause):
+            ends[(key >> _PIECE_BITS) + 1] += 1
+        add_up(ends, pause)
+        order = numbers(len(added))
+        for index, (key, _) in enumerate(added.all(pause)):
+            piece = (key >> _PIECE_BITS) + 1
+            order[ends[piece]] = index
+            ends[piece] += 1
+        for piece in range(_PIECES):
+            yield from sorted(added[index] for index in order[ends[piece] : ends[piece + 1]])

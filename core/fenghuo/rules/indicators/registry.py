@@ -13,7 +13,6 @@ from pathlib import Path
 
 from fenghuo.clock import Clock, SystemClock
 from fenghuo.rules.indicators.entry import Refused, Unreadable
-from fenghuo.rules.indicators.readers import read_entries
 from fenghuo.rules.indicators.source import ListSource
 from fenghuo.rules.indicators.store import Bounds, Full, IndicatorSet, IndicatorSetBuilder, ListInfo, set_of
 
@@ -99,6 +98,8 @@ class Indicators:
         """How often a new set took the place of the one before."""
         self.full = ""
         """Which bound kept entries out, at the last reading."""
+        self.descriptions_left_out = 0
+        """So many descriptions had no room, at the last reading; their indicators count all the same."""
 
     @property
     def current(self) -> IndicatorSet:
@@ -200,6 +201,7 @@ class Indicators:
                 self.full = each.problem = f"{error}; the rest is left out"
                 each.count = builder.taken
                 log.error("list %s: %s", each.source.file, each.problem)  # noqa: TRY400 — told, no fault of ours
+        self.descriptions_left_out = builder.texts_left_out
         fresh = builder.build()
         for id_ in [id_ for id_, each in list(self._lists.items()) if each.handle() is None]:
             del self._lists[id_]
@@ -227,6 +229,8 @@ class Indicators:
 
     def _read(self, each: _Listed, builder: IndicatorSetBuilder, mark: Mark | None, *, had_some: bool) -> None:
         """Read a file. Raises what keeps its former content in use; without one, what could be read stays."""
+        from fenghuo.rules.indicators.readers import read_entries  # noqa: PLC0415 — only where a list is read
+
         refused = Refused()
         each.read_at = self._clock.now()
         try:

@@ -62,7 +62,7 @@ class Bounds:
     """The most that a set keeps: indicators, bytes of their values, bytes of descriptions."""
 
     indicators: int = 3_000_000
-    value_bytes: int = 256 * 2**20
+    value_bytes: int = 128 * 2**20
     text_bytes: int = 24 * 2**20
 
 

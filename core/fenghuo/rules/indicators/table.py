@@ -49,8 +49,8 @@ def numbers(count: int, code: Literal["I", "q"] = "I") -> Numbers:
     return memoryview(mmap(-1, max(1, count) * size)).cast(code)[:count]
 
 
-class TableBuilder:
-    """Takes hashes and places, and sorts them into buckets once, by counting."""
+class Pairs:
+    """A growing list of pairs of numbers, of 64 and of 32 bits, in pages of their own."""
 
     __slots__ = ("_chunks", "_count")
 
@@ -61,50 +61,72 @@ class TableBuilder:
     def __len__(self) -> int:
         return self._count
 
-    def add(self, hashed: int, place: int) -> None:
+    def append(self, first: int, second: int) -> None:
         index = self._count & (_CHUNK - 1)
         if not index:
             self._chunks.append((numbers(_CHUNK, "q"), numbers(_CHUNK)))
-        hashes, places = self._chunks[-1]
-        hashes[index] = hashed
-        places[index] = place
+        firsts, seconds = self._chunks[-1]
+        firsts[index] = first
+        seconds[index] = second
         self._count += 1
 
-    def _added(self, pause: Pause) -> Iterator[tuple[int, int]]:
+    def __getitem__(self, index: int) -> tuple[int, int]:
+        firsts, seconds = self._chunks[index // _CHUNK]
+        return firsts[index % _CHUNK], seconds[index % _CHUNK]
+
+    def all(self, pause: Pause) -> Iterator[tuple[int, int]]:
+        """All of them, with a pause now and then."""
         rest = self._count
-        for hashes, places in self._chunks:
+        for firsts, seconds in self._chunks:
             for index in range(min(rest, _CHUNK)):
-                yield hashes[index], places[index]
+                yield firsts[index], seconds[index]
                 if not index % SLICE:
                     pause()
             rest -= _CHUNK
 
+
+class TableBuilder:
+    """Takes hashes and places, and sorts them into buckets once, by counting."""
+
+    __slots__ = ("_added",)
+
+    def __init__(self) -> None:
+        self._added = Pairs()
+
+    def add(self, hashed: int, place: int) -> None:
+        self._added.append(hashed, place)
+
     def build(self, pause: Pause) -> Table:
         """The table; the builder is empty afterwards."""
-        count = self._count
+        count = len(self._added)
         mask = (1 << max(0, count - 1).bit_length()) - 1
         starts = self._starts(mask, pause)
         prints, places = numbers(count), numbers(count)
         # `starts[b + 1]` runs from the start of bucket b to its end while it is filled.
-        for hashed, place in self._added(pause):
+        for hashed, place in self._added.all(pause):
             bucket = (hashed & mask) + 1
             at = starts[bucket]
             starts[bucket] = at + 1
             prints[at] = (hashed >> 32) & _PRINT
             places[at] = place
-        self._chunks, self._count = [], 0
+        self._added = Pairs()
         return Table(mask, starts, prints, places)
 
     def _starts(self, mask: int, pause: Pause) -> Numbers:
         """At `b + 1`, how many entries stand in the buckets before b; at 0, 0."""
         starts = numbers(mask + 2)
-        for hashed, _ in self._added(pause):
+        for hashed, _ in self._added.all(pause):
             starts[(hashed & mask) + 1] += 1
-        before = 0
-        for bucket in range(1, mask + 2):
-            count = starts[bucket]
-            starts[bucket] = before
-            before += count
-            if not bucket % SLICE:
-                pause()
+        add_up(starts, pause)
         return starts
+
+
+def add_up(counts: Numbers, pause: Pause) -> None:
+    """From how many stand in each bucket (one place later) to how many stand in those before it."""
+    before = 0
+    for bucket in range(1, len(counts)):
+        count = counts[bucket]
+        counts[bucket] = before
+        before += count
+        if not bucket % SLICE:
+            pause()
