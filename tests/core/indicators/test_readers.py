@@ -177,7 +177,7 @@ def test_a_pattern_that_is_none_is_refused(pattern):
         read_pattern(pattern)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(st.text(alphabet="[]()='a:b OR,\\N", max_size=40))
 def test_no_pattern_breaks_its_reader(pattern):
     try:
@@ -298,7 +298,7 @@ def test_a_large_file_is_read_in_little_memory(form, tmp_path):
     assert peak < 500_000
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.binary(max_size=300), st.sampled_from(["auto", "plain", "csv", "stix", "misp"]))
 def test_no_content_breaks_a_reader(content, form):
     import io

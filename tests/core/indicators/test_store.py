@@ -14,7 +14,7 @@ from fenghuo.rules.indicators.entry import Entry, read_value
 from fenghuo.rules.indicators.store import Full, IndicatorSetBuilder
 from fenghuo.rules.indicators.values import address_key, domain_key
 
-SETTINGS = settings(max_examples=300, deadline=None)
+SETTINGS = settings(max_examples=150, deadline=None)
 LABEL = st.sampled_from(["a", "b", "bad", "xn--x", "a-b", "ab"])
 NAME = st.lists(LABEL, min_size=1, max_size=4).map(lambda labels: ".".join([*labels, "example"]))
 
@@ -152,7 +152,7 @@ def test_an_entry_with_a_port_counts_for_that_port_only(make_set):
 
 
 @pytest.mark.parametrize("type_", list(Type))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(text=st.text(max_size=60) | st.sampled_from(["." * 300, "a." * 5000, "[" * 50, "http://" + "a" * 99_999, "::", "//", "\ud800"]))  # fmt: skip
 def test_no_observed_text_breaks_a_look_up(type_, text):
     found = set_of([(ListInfo("feed", url_prefixes=True), [read_value("bad.example"), read_value("10.0.0.0/8"), read_value("2001:db8::/32"), read_value("http://bad.example/")])])  # fmt: skip
