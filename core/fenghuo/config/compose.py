@@ -44,7 +44,11 @@ _QUOTED = re.compile(r"""'([^']*)'|"([^"]*)\"""")
 
 
 class TooDeep(yaml.YAMLError):
-    """More nesting or more values than any honest file has."""
+    """More nesting or more values than any honest file has; `within`: the value around, where it was composed."""
+
+    def __init__(self, message: str, within: yaml.Node | None = None) -> None:
+        super().__init__(message)
+        self.within = within
 
 
 class _Bounded:
@@ -60,9 +64,9 @@ class _Bounded:
 
     def descend_resolver(self, current_node: Any, current_index: Any) -> None:  # noqa: ARG002 — PyYAML's signature
         if self.depth > MAX_DEPTH:
-            raise TooDeep(f"nested deeper than {MAX_DEPTH} levels")
+            raise TooDeep(f"nested deeper than {MAX_DEPTH} levels", current_node)
         if self.count >= MAX_NODES:
-            raise TooDeep(f"more than {MAX_NODES} values")
+            raise TooDeep(f"more than {MAX_NODES} values", current_node)
         self.depth += 1
         self.count += 1
 
@@ -87,15 +91,25 @@ _FastLoader: Any = None if CParser is None else type("_FastLoader", (_Bounded, C
 
 def compose(text: str, file: str) -> yaml.Node | None:
     """The root node of the one document in `text`; None where there is nothing. `Located` says what is wrong with it."""
-    return compose_fast(text) or compose_slowly(text, file)
+    try:
+        return compose_fast(text) or compose_slowly(text, file)
+    except TooDeep as error:
+        mark = error.within.start_mark if error.within else None
+        place = (mark.line + 1, mark.column + 1) if mark else (1, 1)
+        raise Located([Problem(Place(file, *place), str(error))]) from None
 
 
 def compose_fast(text: str) -> yaml.Node | None:
-    """The nodes by libyaml; None where it is missing, finds something wrong or may read the text in a way of its own."""
+    """The nodes by libyaml; None where it is missing, finds something wrong or may read the text in a way of its own.
+
+    Raises `TooDeep`.
+    """
     if _FastLoader is None or not is_read_alike(text):
         return None
     try:
         root = _FastLoader(text).get_single_node()
+    except TooDeep:
+        raise
     except (yaml.YAMLError, ValueError, OverflowError, IndexError):
         return None
     return None if "?" in text and root is not None and _asks_within_flow(root) else root
@@ -141,7 +155,7 @@ def _asks_within_flow(root: yaml.Node) -> bool:
 
 
 def compose_slowly(text: str, file: str) -> yaml.Node | None:
-    """The nodes by PyYAML's own parser."""
+    """The nodes by PyYAML's own parser. Raises `TooDeep`."""
     loader: _Loader | None = None
     try:
         loader = _Loader(text)
@@ -152,19 +166,12 @@ def compose_slowly(text: str, file: str) -> yaml.Node | None:
         mark = error.problem_mark or error.context_mark
         place = (mark.line + 1, mark.column + 1) if mark else (0, 0)
         message = _explain(error)
-    except (TooDeep, ValueError, OverflowError, IndexError) as error:
+    except (ValueError, OverflowError, IndexError):
         # PyYAML lets chr(), int() and list errors through on escapes and directives that are out of range.
-        mark = _mark(loader, error)
+        mark = loader.get_mark() if loader else None
         place = (mark.line + 1, mark.column + 1) if mark else (0, 0)
-        message = str(error) if isinstance(error, TooDeep) else "not valid YAML"
+        message = "not valid YAML"
     raise Located([Problem(Place(file, *place), message)]) from None
-
-
-def _mark(loader: _Loader | None, error: Exception) -> yaml.Mark | None:
-    if loader is None:
-        return None
-    event: Any = loader.current_event
-    return event.start_mark if event and isinstance(error, TooDeep) else loader.get_mark()
 
 
 def _explain(error: yaml.MarkedYAMLError) -> str:

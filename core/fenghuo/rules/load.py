@@ -25,7 +25,8 @@ _LISTS = re.compile(rb"\|list|lists:")
 class Parses:
     """What was made of documents, by their content, so that a set that is read again parses only what changed.
 
-    Without `keep_tests` the tests of rules are checked and let go: they are larger than all else that is kept of a rule.
+    Without `keep_tests` the tests of rules are passed over: they are most of what there is to read and to keep, and a rule
+    judges as well if they are wrong. They are for `fenghuo rules check` and `test`.
     `lists` are the lists from files that the rules name.
     """
 
@@ -45,9 +46,7 @@ class Parses:
         key = text.digest, folder
         parsed = self._used.get(key) or self._known.get(key)
         if parsed is None or (parsed.problems and _LISTS.search(text.content)):
-            parsed = parse_document(text.content, self.lists.at(folder))
-            if not self._keep_tests:
-                parsed = parsed.without_tests()
+            parsed = parse_document(text.content, self.lists.at(folder), with_tests=self._keep_tests)
         self._used[key] = parsed
         self._reading.append((text.file, text.line, text.digest))
         return parsed
@@ -80,7 +79,7 @@ def load_rules(
 ) -> RuleSet:
     """The rules of these files and of all `*.yaml` and `*.yml` files below these folders.
 
-    Without `keep_tests` the rules' tests are checked and let go. `base` are files of rules that overlays and rules here may
+    Without `keep_tests` the rules' tests are passed over, whatever they say. `base` are files of rules that overlays and rules here may
     speak of; of them only those that are changed here are among the answer. `known` are more names of rules that may be
     spoken of. `parses` remembers what was read before (and says whether tests are kept, and where lists are); `lists`
     are the lists from files.

@@ -35,10 +35,11 @@ S = TypeVar("S", bound=Section)
 
 FILE = ""
 """Stands for the file in places, until it is known where the document is."""
-SIGMA = ("detection", "correlation", "filter", "pipeline")
+SIGMA = ("detection", "correlation", "filter", "pipeline", "action")
 """A document without `kind` that has one of these keys is Sigma's."""
 OVERLAY = "overlay"
 """A document with this key changes a rule."""
+TESTS = "tests"
 CALENDAR = "calendar"
 """A document with this key is a named calendar, for schedules of rules."""
 
@@ -51,25 +52,32 @@ Looked = tuple[Tree, list[Problem], set[Tree]]
 
 
 class Source:
-    """A document's data, and its tree where someone asks where a value stands. `plain`: the data, where they are known."""
+    """A document's data, and its tree where someone asks where a value stands. `plain`: the data, where they are known.
 
-    def __init__(self, look: Callable[[], Looked], plain: Plain | None = None) -> None:
+    Without `with_tests` its tests are passed over; `is_tested` says whether it has some.
+    """
+
+    def __init__(self, look: Callable[[], Looked], plain: Plain | None = None, *, with_tests: bool = True) -> None:
         self._look = look
+        self._with_tests = with_tests
         self.is_usual = plain is not None
         self.data: Any = plain.data if plain else self.tree.data()
         self.start = Place(FILE, *plain.start) if plain else Place(FILE, self.tree.line, self.tree.column)
+        self.is_tested = bool(self.keys.get(TESTS)) if plain else TESTS in (self.looked_at[0].children or {})
+        if not with_tests and TESTS in self.keys:
+            self.data = {key: value for key, value in self.keys.items() if key != TESTS}
 
     @classmethod
-    def of(cls, content: bytes) -> Source:
+    def of(cls, content: bytes, *, with_tests: bool = True) -> Source:
         """Of a document's content. Raises `Located` where nothing can be made of it."""
 
         def look() -> Looked:
             return document.read(content, FILE, None)
 
         try:
-            return cls(look, read_plain(content))
+            return cls(look, read_plain(content), with_tests=with_tests)
         except Unusual:
-            return cls(look)
+            return cls(look, with_tests=with_tests)
 
     @classmethod
     def of_tree(cls, tree: Tree) -> Source:
@@ -81,9 +89,13 @@ class Source:
         """The tree and what is wrong with it."""
         return self._look()
 
-    @property
+    @cached_property
     def tree(self) -> Tree:
-        return self.looked_at[0]
+        """The tree, with the tests only where they count."""
+        tree = self.looked_at[0]
+        if self._with_tests or not tree.children or tree.is_list:
+            return tree
+        return replace(tree, children={key: child for key, child in tree.children.items() if key != TESTS})
 
     @property
     def keys(self) -> Mapping[str, Any]:
@@ -156,18 +168,14 @@ class Parsed:
     def is_empty(self) -> bool:
         return self.rule is None and self.source is None and self.calendar is None and not self.problems
 
-    def without_tests(self) -> Parsed:
-        """The same, for those who only judge by it."""
-        return replace(self, rule=self.rule.without_tests()) if self.rule is not None and self.is_tested else self
-
     def unloaded(self, place: Place, reason: str) -> Unloaded:
         return Unloaded(self.id, self.title, place, reason)
 
 
-def parse_document(content: bytes, lists: RuleLists) -> Parsed:
-    """A document, with places that count from its own first line."""
+def parse_document(content: bytes, lists: RuleLists, *, with_tests: bool = True) -> Parsed:
+    """A document, with places that count from its own first line; `with_tests`: its tests are read too."""
     try:
-        source = Source.of(content)
+        source = Source.of(content, with_tests=with_tests)
         found = [] if source.is_usual else source.looked_at[1]
     except Located as error:
         return Parsed(problems=error.problems)
@@ -192,7 +200,7 @@ def parse_source(source: Source, lists: RuleLists) -> Parsed:
     problems = sorted(dict.fromkeys((*found, *reader.problems)), key=lambda each: (each.place.line, each.place.column))
     if rule is not None and not problems:
         return Parsed(
-            rule, id=rule.id, title=rule.title, name=rule.name, start=source.start, is_tested=bool(rule.tests)
+            rule, id=rule.id, title=rule.title, name=rule.name, start=source.start, is_tested=source.is_tested
         )
     return _named(Parsed(problems=tuple(problems)), source)
 

@@ -4,6 +4,7 @@ import random
 import re
 import subprocess
 import sys
+import time
 
 import pytest
 import yaml
@@ -128,15 +129,21 @@ def test_a_rule_that_ships_has_tests(tmp_path):
         load_rules([tmp_path], require_tests=True)
 
 
-def test_tests_are_checked_though_they_are_not_kept(tmp_path):
+def test_tests_that_are_not_wanted_are_passed_over(tmp_path):
     (tmp_path / "a.yaml").write_text(GOOD)
-    (rule,) = load_rules([tmp_path], keep_tests=False).rules
+    (rule,) = load_rules([tmp_path], keep_tests=False, require_tests=True).rules
     assert not rule.tests
     (kept,) = load_rules([tmp_path]).rules
     assert kept.tests
     assert rule.section == kept.section.model_copy(update={"tests": []})
-    (tmp_path / "a.yaml").write_text(GOOD.replace("expect:", "expected:"))
-    with pytest.raises(Located):
+    for wrong in (GOOD.replace("expect:", "expected:"), GOOD.replace("until: 10m, ", "")):
+        for text in (wrong, wrong.replace("title: S", "title: &a S")):
+            (tmp_path / "a.yaml").write_text(text)
+            with pytest.raises(Located, match=r"tests"):
+                load_rules([tmp_path])
+            assert load_rules([tmp_path], keep_tests=False).rules
+    (tmp_path / "a.yaml").write_text(GOOD.replace("expect: []", "expect: []\n    expect: []"))
+    with pytest.raises(Located, match="stands twice"):
         load_rules([tmp_path], keep_tests=False)
 
 
@@ -223,6 +230,90 @@ def test_a_path_that_is_not_there_is_a_problem(tmp_path):
 def test_a_bomb_of_aliases_is_refused():
     levels = "\n".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 12))
     assert "values" in problems_of(f"kind: threshold\na0: &a0 [x]\n{levels}\n")[0]
+
+
+HOSTILE = {
+    "an alias within its own anchor": (
+        "data: sensor_temperature_celsius",
+        "data: &a [*a]",
+        ":5:7: nested deeper than 40",
+    ),
+    "depth": ("where: {", f"where: {'{a: ' * 50}{{", ":6:164: nested deeper than 40 levels"),
+    "depth by lists": ("data: s", "data: " + "[" * 100_000, ":5:46: nested deeper than 40 levels"),
+    "size": ("title: S", "title: " + "x" * 10_000_000, "rule.yaml: the file is larger than 1 MiB"),
+    "many values": ("tests:", "x: [" + "1," * 120_000 + "]\ntests:", ":12:4: more than 100000 values"),
+    "an object's insides": ("{device}", "{device.__class__}", r":11:10: message: {device.__class__} is no plain name"),
+    "a position": ("{device}", "{0}", ":11:10: message: {0} is no plain name"),
+    "an empty position": ("{device}", "{}", ":11:10: message: {} is no plain name"),
+    "an index": ("{device}", "{device[0]}", ":11:10: message: {device[0]} is no plain name"),
+    "a conversion": ("{device}", "{device!r}", ":11:10: message: {device!r}: conversions are not allowed"),
+    "a nested field": ("{device}", "{device:{for}}", ":11:10: message: {device:{for}}: no number format"),
+    "a width that fills the memory": (
+        "{device}",
+        "{device:999999999}",
+        ":11:10: message: {device:999999999}: no number format",
+    ),
+    "a dotted way into an object": (
+        "{device}",
+        "{source.__init__.x}",
+        ":11:10: message: {source.__init__.x} is no plain name",
+    ),
+    "an underscore in between": ("{device}", "{source._ip}", ":11:10: message: {source._ip} is no plain name"),
+    "a long expression": (
+        "condition: value > 32",
+        "condition: value > " + "1+" * 600 + "1",
+        "condition: must have at most 1000 characters",
+    ),
+    "a deep expression": (
+        "condition: value > 32",
+        "condition: " + "(" * 40 + "value > 1" + ")" * 40,
+        "too many nested parentheses",
+    ),
+    "a regular expression that is not linear": (
+        "kind: threshold\ndata: sensor_temperature_celsius\nwhere: {location: server-room, ifIndex: 3}\ncondition: value > 32\nfor: 5m\nclear: value < 30 for 10m\nlevel: {high: value > 32, critical: value > 38}",
+        "kind: match\ndataset: x\nwhere:\n  user.name|re: '^(a+)+\\1$'\n\nlasts: 1m\nlevel: high",
+        ":7:17: where.user.name|re: no regular expression that runs in linear time",
+    ),
+}
+
+
+@pytest.mark.parametrize("attack", HOSTILE)
+def test_what_is_hostile_is_refused_at_its_place(attack):
+    old, new, wanted = HOSTILE[attack]
+    text = GOOD.replace("title: Server", "title: S", 1) if attack == "size" else GOOD
+    assert old in text
+    began = time.process_time()
+    problems = problems_of(text.replace(old, new, 1))
+    assert any(wanted in problem for problem in problems), [problem[:300] for problem in problems]
+    assert time.process_time() - began < 10
+
+
+@pytest.mark.parametrize("length", [1, 2, 5])
+def test_composites_that_stand_on_each_other_are_refused_and_the_circle_is_named(tmp_path, length):
+    frame = "title: C\nid: 11111111-0000-4000-8000-00000000000{0}\nname: c{0}\nkind: composite\nof: [c{1}, hot]\n"
+    circle = [frame.format(number, (number + 1) % length) for number in range(length)]
+    hot = GOOD.replace("environment.server-room-hot", "hot").replace("000001", "000009")
+    (tmp_path / "a.yaml").write_text("---\n".join([hot, *circle]))
+    found, problems = read_rules([tmp_path])
+    assert [rule.name for rule in found.rules] == ["hot"]
+    assert len(problems) == len(found.refused) == length
+    if length > 1:
+        way = " → ".join(f"c{number}" for number in [*range(length), 0])
+        assert problems[0].message == f"a circle: {way}"
+        assert (problems[0].place.line, problems[0].place.column) == (21, 6)
+    else:
+        assert "its own alerts" in problems[0].message
+
+
+def test_a_composite_of_a_rule_that_is_not_there_is_refused_at_its_name(tmp_path):
+    (tmp_path / "a.yaml").write_text(
+        "title: C\nid: 11111111-0000-4000-8000-000000000002\nname: c\nkind: composite\nof:\n  - environment.server-room-hott\n"
+        "---\n" + GOOD
+    )
+    _, (problem,) = read_rules([tmp_path])
+    assert str(problem).endswith(
+        "a.yaml:6:5: no rule is named 'environment.server-room-hott' (did you mean 'environment.server-room-hot'?)"
+    )
 
 
 SHIPPED = [

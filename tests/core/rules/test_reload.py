@@ -298,9 +298,12 @@ def test_only_documents_that_changed_are_parsed_again(folder, monkeypatch):
     before = {rule.name: rule.body for rule in files.load().rules}
     parsed = []
     original = load.parse_document
-    monkeypatch.setattr(
-        load, "parse_document", lambda content, lists: parsed.append(content) or original(content, lists)
-    )
+
+    def counted(content, *args, **keys):
+        parsed.append(content)
+        return original(content, *args, **keys)
+
+    monkeypatch.setattr(load, "parse_document", counted)
     (folder / "2.yaml").write_text("# a comment\n\n---\n" + RULE.format(n=2, limit=9))
     after = {rule.name: rule for rule in files.load().rules}
     assert [b"value > 9" in content for content in parsed] == [False, True]
