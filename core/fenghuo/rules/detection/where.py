@@ -44,7 +44,33 @@ _PARTS = get_args(Part)
 _FLAGS = ("i", "m", "s")
 _TYPES = ("re", "cidr", "exists", "list", "fieldref")
 _LARGEST = 1e300
-MODIFIERS = (*_HOW, *_ORDERS, *_PARTS, *_FLAGS, *_TYPES, "all", "cased", "neq")
+MODIFIERS: Mapping[str, str] = {
+    "startswith": "The value starts with the text.",
+    "endswith": "The value ends with the text.",
+    "contains": "The text stands somewhere in the value.",
+    "all": "All of the listed values hold, not only one.",
+    "cased": "Upper and lower case differ.",
+    "neq": "None of the listed values holds; true where the field is absent.",
+    "exists": "`true`: the event has the field, be it null; `false`: it has not.",
+    "re": "The regular expression (RE2: no look-around, no back-references) is found in the value; case counts.",
+    "i": "After `re`: case does not count.",
+    "m": "After `re`: `^` and `$` stand for the start and end of each line.",
+    "s": "After `re`: a dot stands for the end of a line, too.",
+    "cidr": "The address lies in the network, or in one of them (IPv4, IPv6).",
+    "lt": "The number is less.",
+    "lte": "The number is less or the same.",
+    "gt": "The number is greater.",
+    "gte": "The number is greater or the same.",
+    "list": "A list from a file contains the value; the list's name is given.",
+    "fieldref": "The value is that of another field; with `startswith`, `endswith`, `contains`: starts with that, …",
+    "minute": "The minute of the time, as it is written, is this number; with `gte`, …: is at least that.",
+    "hour": "The hour of the time, 0 to 23, likewise.",
+    "day": "The day of the month.",
+    "week": "The week of the year (ISO 8601).",
+    "month": "The month, 1 to 12.",
+    "year": "The year.",
+}
+"""What may stand behind a field's name, each after a bar, and what it means."""
 
 
 class WhereError(ValueError):
