@@ -20,9 +20,9 @@ from fenghuo.errors import Place
 from fenghuo.model import Alert, AlertState
 from fenghuo.rules.changes import Change, Written, changed, decided, dropped_conditions, moved_numbers, written
 from fenghuo.rules.lists import Lists
+from fenghuo.rules.readings import Arrival
 from fenghuo.rules.rule import Rule, RuleSet
-from fenghuo.rules.section import RuleTest
-from fenghuo.rules.testing import play, together_with
+from fenghuo.rules.testing import arrivals_of, play, together_with
 
 MAX_CHANGES = 200
 """So many changes of one rule are tried."""
@@ -59,21 +59,25 @@ class Trial:
         by_name = {each.name: each for each in rules.rules}
         self._others = [other for other in together_with(rule, by_name) if other is not rule]
         self._first: dict[int, list[Alert]] = {}
+        self._arrivals: dict[int, list[Arrival]] = {}
         self.looked_in_vain = False
         """In a test in which the rule did not fire it looked at something."""
 
     def steps(self, number: int, rule: Rule | None = None) -> list[Alert]:
         """The alert steps in a test by its number, of all rules that take part."""
-        case = self.rule.tests[number]
         if rule is not None:
-            return self._play(rule, case)[0]
+            return self._play(rule, number)[0]
         if number not in self._first:
-            self._first[number], evaluations = self._play(self.rule, case)
+            self._first[number], evaluations = self._play(self.rule, number)
             self.looked_in_vain |= evaluations > 0 and not self.fired(number)
         return self._first[number]
 
-    def _play(self, rule: Rule, case: RuleTest) -> tuple[list[Alert], int]:
-        alerts, engine = play(RuleSet((rule, *self._others)), rule, case)
+    def _play(self, rule: Rule, number: int) -> tuple[list[Alert], int]:
+        """The same things come whatever the rule says now."""
+        case = self.rule.tests[number]
+        if number not in self._arrivals:
+            self._arrivals[number] = arrivals_of(self.rule, case)
+        alerts, engine = play(RuleSet((rule, *self._others)), case, self._arrivals[number])
         return alerts, engine.states[0].evaluations
 
     def fired(self, number: int) -> int:

@@ -153,8 +153,10 @@ class _Teller:
         if rules:
             names = ", ".join(dict.fromkeys(rules))
             yield self._say(f"alerts of the rules {names}", f"规则 {names} 的告警")
-        if not datasets and source is None and not rules:
-            yield self._say("events of any dataset", "所有数据集的事件")
+        if not self._selections:
+            yield self._say("nothing of its own: other rules count what it finds", "自身不告警，由其他关联规则统计")
+        elif not datasets and source is None and not rules:
+            yield self._say("events of whatever dataset, if they meet this", "符合下列条件的任何数据集的事件")
 
     def _inputs(self, inputs: tuple[str, ...]) -> str:
         """Which inputs send it, and whether there are any."""

@@ -57,10 +57,11 @@ def run_test(rule: Rule, case: RuleTest, by_name: Mapping[str, Rule]) -> Outcome
 def run_case(rule: Rule, case: RuleTest, rules: RuleSet) -> Outcome:
     """One test of a rule among others. Alerts of the others count only where the test names them."""
     named = {rule.name, *(expected.rule for expected in case.expect if expected.rule)}
-    alerts = [alert for alert in replay(rules, rule, case) if alert.rule_name in named]
+    arrivals = arrivals_of(rule, case)
+    alerts = [alert for alert in play(rules, case, arrivals)[0] if alert.rule_name in named]
     alerts.sort(key=lambda alert: alert.time)
     came = tuple(_line(alert, rule) for alert in alerts)
-    times = event_times(rule, case)
+    times = {each.what.id: each.what.time for each in arrivals if isinstance(each.what, Event)}
     return Outcome(rule, case, tuple(_differences(rule, case.expect, alerts, times)), came)
 
 
@@ -89,21 +90,10 @@ def arrivals_of(rule: Rule, case: RuleTest) -> list[Arrival]:
     return Readings(rule.section.measurement, dataset[0]).of(case)
 
 
-def event_times(rule: Rule, case: RuleTest) -> dict[str, int]:
-    """When the events of a test happen, by their ids."""
-    return {each.what.id: each.what.time for each in arrivals_of(rule, case) if isinstance(each.what, Event)}
-
-
-def replay(rules: RuleSet, rule: Rule, case: RuleTest) -> list[Alert]:
-    """The alert steps that a test's input makes."""
-    return play(rules, rule, case)[0]
-
-
-def play(rules: RuleSet, rule: Rule, case: RuleTest) -> tuple[list[Alert], Engine]:
-    """The alert steps that a test's input makes, and the engine that told them."""
+def play(rules: RuleSet, case: RuleTest, arrivals: Sequence[Arrival]) -> tuple[list[Alert], Engine]:
+    """The alert steps that the arrivals of a test make, and the engine that told them."""
     clock = VirtualClock(START)
     engine = Engine(rules, clock=clock, agent=_AGENT)
-    arrivals = arrivals_of(rule, case)
     alerts: list[Alert] = []
     for arrival in arrivals:
         alerts += _let_pass(engine, clock, arrival.moment)
