@@ -22,7 +22,7 @@ class Regularity:
     """`period` in the unit of the times; the rest are shares.
 
     `jitter`    how far an interval strays from its periods: the median, in periods
-    `tail`      the same at the 80th percentile
+    `tail`      the same at the 85th percentile
     `presence`  contacts seen of those that were due
     `symmetry`  1 where as many come early as late (by Bowley's skewness), 0 where all stray to one side
     `intervals` how many were looked at
@@ -71,7 +71,7 @@ def _fit(intervals: Sequence[float], guess: float) -> Regularity:
     return Regularity(
         period=period,
         jitter=_quantile(sizes, 0.5),
-        tail=_quantile(sizes, 0.8),
+        tail=_quantile(sizes, 0.85),
         presence=len(strays) / due,
         symmetry=1 - abs(_skewness(strays)),
         intervals=len(strays),

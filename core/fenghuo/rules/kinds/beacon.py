@@ -45,7 +45,7 @@ class BeaconSection(EventSection):
         default=0.15,
         gt=0,
         le=0.2,
-        description="How far half of the intervals may stray from the period, as a part of it; four in five may stray twice as far.",
+        description="How far half of the intervals may stray from the period, as a part of it; six in seven not more than twice as far.",
     )
     count: int = Field(default=12, ge=5, le=120, description="The fewest contacts.")
     presence: float = Field(
