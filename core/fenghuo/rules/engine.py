@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 import itertools
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from weakref import WeakKeyDictionary
 
 from fenghuo.clock import Clock
@@ -409,7 +409,7 @@ class Engine:
             return
         away = max(0, self.clock.now() - saved.time)
         self._restore_memories(saved.memories, away)
-        self._restore(saved, groups, {state.rule.id: state for state in self.states}, away)
+        self._restore(saved, groups, away)
 
     def _restore_memories(self, memories: Sequence[snapshot.SavedMemory], away: int) -> None:
         now = self.clock.now()
@@ -420,37 +420,43 @@ class Engine:
             memory.note_deaf((known.deaf, known.deaf_until), away, now)
             source.memories[known.lateness, known.field] = memory
 
-    def _restore(
-        self, saved: snapshot.Saved, groups: Sequence[Group], by_id: Mapping[str, RuleState], away: int
-    ) -> None:
-        """Go on with the rules in `by_id`; `away`: for how many milliseconds nobody listened."""
+    def _restore(self, saved: snapshot.Saved, groups: Sequence[Group], away: int) -> None:
         now = self.clock.now()
+        by_id = {state.rule.id: state for state in self.states}
         for entry, group in zip(saved.groups, groups, strict=True):
-            self._restore_group(entry, group, by_id.get(entry.rule), (now, away))
+            key: SourceKey = (entry.agent, entry.name, tuple(sorted(entry.labels.items())))
+            self._take_group(key, entry.group_by, group, by_id.get(entry.rule), (now, away))
         for entry in saved.gates:
             if entry.rule in by_id:
                 by_id[entry.rule].gates.restore(entry.fingerprint, entry.gate())
-        self._observing.load([cell for cell in saved.cells if cell.rule in by_id], (now, away))
+        self._observing.load(saved.cells, (now, away))
         self._observing.feed_back()
         self._requeue_silences()
 
-    def _restore_group(
-        self, entry: snapshot.SavedGroup, group: Group, state: RuleState | None, times: tuple[int, int]
+    def _take_group(
+        self,
+        key: SourceKey,
+        grouped_by: Sequence[str] | None,
+        group: Group,
+        state: RuleState | None,
+        times: tuple[int, int],
     ) -> None:
-        """Put a group where it was; `times`: now, and for how many milliseconds nobody listened."""
+        """Put a group where it was; withdraw it where its rule is no more, or looks at something else.
+
+        `grouped_by`: how it came to be; `times`: now, and for how many milliseconds nobody listened.
+        """
         now, away = times
         group_by = state.rule.section.group_by if state else None
         if (
             state is None
-            or (group_by is None) != (entry.group_by is None)
-            or (group_by is not None and sorted(group_by) != sorted(entry.group_by or []))
+            or (group_by is None) != (grouped_by is None)
+            or (group_by is not None and sorted(group_by) != sorted(grouped_by or []))
             or not still_meets(state.rule, group.labels)
         ):
             if group.firing and group.alert is not None:
                 withdrawn = Telling.withdrawn(group.alert, max(now, group.heard), "rule changed")
-                self._groups.withdraw(withdrawn, entry.agent)
+                self._groups.withdraw(withdrawn, key[0])
             return
-        key: SourceKey = (entry.agent, entry.name, tuple(sorted(entry.labels.items())))
         track = state.tracks.get(key)
         if track is None:
             track = state.tracks[key] = Track(state, Source(key) if state.rule.observer else self._source(key))
@@ -481,17 +487,23 @@ class Engine:
         new.held_dropped, new.sources_evicted = self.held_dropped, self.sources_evicted
         new._sources = self._sources
         new._groups.now, new._groups.told = self._groups.now, self._groups.take_told()
-        by_id = {state.rule.id: state for state in self.states}
-        heirs = [
-            (state, old)
-            for state in new.states
-            if (old := by_id.get(state.rule.id)) is not None and goes_on(old.rule, state.rule)
-        ]
-        for state, old in heirs:
-            state.inherit(old)
-        saved, groups = snapshot.decode(self.snapshot())
-        new._restore(saved, groups, {state.rule.id: state for state, _ in heirs}, away=0)
-        new._observing.inherit(self._observing, {old.number: state for state, old in heirs})
+        by_id = {state.rule.id: state for state in new.states}
+        heirs: dict[int, RuleState] = {}
+        now = self.clock.now()
+        for old in self.states:
+            state = by_id.get(old.rule.id)
+            if state is not None and goes_on(old.rule, state.rule):
+                state.inherit(old)
+                heirs[old.number] = state
+        for old in self.states:
+            for track in old.tracks.values():
+                for group in track.groups.values():
+                    group.queued, group.counted = None, False
+                    state = heirs.get(old.number)
+                    new._take_group(track.source.key, old.rule.section.group_by, group, state, (now, 0))
+        new._observing.inherit(self._observing, heirs, now)
+        new._observing.feed_back()
+        new._requeue_silences()
         for _, _, _, lane, table in sorted(self._held, key=lambda entry: entry[:3]):
             for own in new._plan(table.layout, lane.agent).lanes:
                 if own.lateness == lane.lateness:

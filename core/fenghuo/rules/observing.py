@@ -6,7 +6,7 @@ import heapq
 import itertools
 import logging
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, cast
 
 from fenghuo.model import Alert, Event, Level, Table
@@ -18,13 +18,15 @@ from fenghuo.rules.meter import Meter, Timer, thread_timer
 from fenghuo.rules.observe import MAX_EVENTS, Measure, Observer, Resuming, Seen
 from fenghuo.rules.plan import Listening, Place, RuleState, Source, SourceKey, Track, labels_of, labels_of_agent
 from fenghuo.rules.scalar import Scalar, compile_scalar
-from fenghuo.rules.snapshot import SavedCell
+from fenghuo.rules.snapshot import SavedCell, repacked
 from fenghuo.rules.telling import underscored
 
 log = logging.getLogger(__name__)
 
 MAX_HELD = 100_000
 """Observations held back for rules with `lateness`."""
+AGAIN_MS = 1_000
+"""When a cell's timer rings again that did not get on."""
 MAX_CHAIN = 8
 """So many rules may stand on one another's alerts."""
 
@@ -289,8 +291,11 @@ class Observing:
             self._groups.resolve(place.track, group, max(time, group.heard), reason)
             self._groups.drop(place.track, group)
 
-    def _wait(self, watcher: Watcher, place: Place) -> None:
-        """Set the timer of a cell for when it has something to say, or drop it where it holds nothing."""
+    def _wait(self, watcher: Watcher, place: Place, now: int | None = None) -> None:
+        """Set the timer of a cell for when it has something to say, or drop it where it holds nothing.
+
+        `now`: its timer rings; a cell that is due once more for the same moment has to wait a little.
+        """
         if watcher.counts_given_up:
             watcher.count_given_up(place.cell)
         due = place.cell.due
@@ -300,6 +305,8 @@ class Observing:
                 watcher.state.cells.pop((place.track.source.agent, place.key), None)
             return
         due += watcher.settle
+        if now is not None and due <= now:
+            due = now + AGAIN_MS
         if place.queued is None or due < place.queued:
             place.queued = due
             self._groups.queue(due, place.track, place)
@@ -311,7 +318,7 @@ class Observing:
         place.queued = None
         watcher = self._watchers[place.track.state.number]
         self._pass(watcher, place, now - watcher.settle + 1)
-        self._wait(watcher, place)
+        self._wait(watcher, place, now)
         self.feed_back()
 
     def _pass(self, watcher: Watcher, place: Place, time: int) -> None:
@@ -395,11 +402,12 @@ class Observing:
 
     # State
 
-    def save(self) -> list[SavedCell]:
-        """The cells, for a snapshot."""
+    def save(self, only: Collection[str] | None = None) -> list[SavedCell]:
+        """The cells, for a snapshot; `only`: of the rules with these ids."""
         return [
             SavedCell(watcher.state.rule.id, watcher.state.rule.kind, agent, list(key), place.heard, place.cell.save())
             for watcher in self._watchers.values()
+            if only is None or watcher.state.rule.id in only
             for (agent, key), place in watcher.state.cells.items()
         ]
 
@@ -434,17 +442,28 @@ class Observing:
             watcher.state.cells[entry.agent, key] = place
             self._wait(watcher, place)
 
-    def inherit(self, old: Observing, states: Mapping[int, RuleState]) -> None:
-        """Go on with what another held back, and with its counts; `states`: old rule's number → state of its heir."""
+    def inherit(self, old: Observing, states: Mapping[int, RuleState], now: int) -> None:
+        """Go on with the cells of another, with what it held back and its counts.
+
+        `states`: the old rule's number → the state of its heir. Cells of a rule that is the very same are taken as they are.
+        """
         self.meter, self.held_dropped = old.meter, old.held_dropped
+        heirs = {number: self._watchers[state.number] for number, state in states.items() if state.rule.observer}
+        others = {state.rule.id for state in states.values()}
+        for number, own in heirs.items():
+            watcher = old._watchers[number]
+            if watcher.observer is own.observer:
+                others.discard(own.state.rule.id)
+                for (agent, key), place in watcher.state.cells.items():
+                    taken = Place(self._track(own, agent), key, place.cell, place.heard)
+                    own.state.cells[agent, key] = taken
+                    self._wait(own, taken)
+        self.load(repacked(old.save(others)), (now, 0))
         for _, _, _, _, watcher, agent, number, seen in sorted(old._held, key=lambda entry: entry[:4]):
-            state = states.get(watcher.state.number)
-            own = None if state is None else self._watchers.get(state.number)
-            if own is None:
-                continue
-            if state is not None and state.rule.lateness:
+            own = heirs.get(watcher.state.number)
+            if own is not None and own.state.rule.lateness:
                 self._hold(own, number, seen, agent)
-            else:
+            elif own is not None:
                 self._see(own, number, seen, agent)
 
 

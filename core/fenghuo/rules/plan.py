@@ -88,6 +88,8 @@ class RuleState:
             setattr(self, name, getattr(old, name))
         self.meter = old.meter
         self.gates.withheld = old.gates.withheld
+        for fingerprint, gate in old.gates.all():
+            self.gates.restore(fingerprint, gate)
         for key, track in old.tracks.items():
             own = self.tracks[key] = Track(self, track.source)
             own.time, own.layout = track.time, track.layout

@@ -140,6 +140,7 @@ class Saved(msgspec.Struct):
 
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(Saved)
+_cells_decoder = msgspec.msgpack.Decoder(list[SavedCell])
 _alert_decoder = msgspec.msgpack.Decoder(Alert)
 
 
@@ -155,6 +156,11 @@ def encode(states: Iterable[RuleState], sources: Iterable[Source], now: int, cel
     ]
     gates = [_gate(state, key, gate) for state in rules for key, gate in state.gates.all()]
     return _encoder.encode(Saved(VERSION, now, groups, memories, cells, gates))
+
+
+def repacked(cells: list[SavedCell]) -> list[SavedCell]:
+    """Cells as they come back from a snapshot."""
+    return _cells_decoder.decode(_encoder.encode(cells))
 
 
 def decode(data: bytes) -> tuple[Saved, list[Group]]:
