@@ -143,6 +143,11 @@ SOURCES = [
         {"reason": "denied"},
         {"event": {"dataset": "cisco_duo.auth", "reason": "denied"}},
     ),
+    (
+        {"product": "cisco", "service": "syslog"},
+        {"": "%SYS-5-CONFIG_P"},
+        ecs("syslog", device={"manufacturer": "Cisco Systems"}, message="%SYS-5-CONFIG_P: x"),
+    ),
     ({"product": "huawei", "service": "bgp"}, {"": "BGP_AUTH_FAILED"}, ecs("huawei.vrp", message="BGP_AUTH_FAILED")),
     (
         {"product": "juniper", "service": "bgp"},
@@ -207,7 +212,7 @@ def test_a_log_source_finds_its_events_and_their_fields(matches, logsource, fiel
         **event,
         "event": {**event.get("event", {}), "dataset": "sensor.humidity", "category": ["host"], "type": ["info"]},
     }
-    for key in ("network", "process", "observer", "log"):
+    for key in ("network", "process", "observer", "log", "device"):
         other.pop(key, None)
     stays = any(key in other for key in ("dns", "http", "tls")) or logsource == {"product": "fenghuo"}
     assert stays or not matches(detection, other, logsource=logsource)
@@ -219,7 +224,8 @@ def test_a_value_that_ecs_words_otherwise_is_found_by_ecs_s_word_only_there(matc
     assert matches(detection, {"event": {"dataset": "firewall", "type": ["denied"]}}, **source)
     assert matches(detection, {"event": {"dataset": "firewall", "action": "drop"}}, **source)
     assert not matches(detection, {"event": {"dataset": "firewall", "type": ["allowed"]}}, **source)
-    assert not matches(detection, {"event": {"dataset": "firewall", "action": "denied"}}, **source)
+    assert matches(detection, {"event": {"dataset": "firewall", "action": "denied"}}, **source)
+    assert not matches(detection, {"event": {"dataset": "firewall", "action": "allowed"}}, **source)
 
 
 @pytest.mark.parametrize(

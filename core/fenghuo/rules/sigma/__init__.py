@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
 __all__ = ["LoadedSigma", "SigmaDocument", "SigmaResult", "detection_of", "is_sigma", "load_sigma", "read_sigma"]
 
-_SECTIONS = ("detection", "correlation", "filter", "pipeline")
+_SECTIONS = ("detection", "correlation", "filter", "pipeline", "action")
 
 
 def is_sigma(data: Mapping[str, Any]) -> bool:
-    """Whether a document is Sigma's: it has no `kind`, and a detection, a correlation, a filter or a pipeline."""
+    """Whether a document is Sigma's: it has no `kind`, and a detection, a correlation, a filter or a pipeline (or the old `action`)."""
     return "kind" not in data and any(section in data for section in _SECTIONS)
 
 
