@@ -106,6 +106,16 @@ class Gathered:
         asked = {text.file for text, _, is_asked in self._sigma if is_asked}
         self.problems += [problem for problem in loaded.problems if problem.place.file in asked]
 
+    def drop_replaced(self) -> None:
+        """Of the base, forget the rules that stand once more in the files that were asked for: those are meant."""
+        asked = {word for entry in self.entries if entry.is_asked for word in (entry.rule.id, entry.rule.name)}
+        asked.update(word for item in (*self.refused, *self.inapplicable) for word in (item.id,) if word)
+        self.entries = [
+            entry
+            for entry in self.entries
+            if entry.is_asked or not (entry.rule.id in asked or entry.rule.name in asked)
+        ]
+
     # Overlays
 
     def apply_overlays(self) -> None:

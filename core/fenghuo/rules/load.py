@@ -80,7 +80,7 @@ def load_rules(
     """The rules of these files and of all `*.yaml` and `*.yml` files below these folders.
 
     Without `keep_tests` the rules' tests are passed over, whatever they say. `base` are files of rules that overlays and rules here may
-    speak of; of them only those that are changed here are among the answer. `known` are more names of rules that may be
+    speak of; of them only those that are changed here are among the answer, and one that stands here too is not meant. `known` are more names of rules that may be
     spoken of. `parses` remembers what was read before (and says whether tests are kept, and where lists are); `lists`
     are the lists from files.
     Raises `Located` with every problem of every file, in reading order; then no rule is loaded.
@@ -107,8 +107,9 @@ def read_rules(
     parses = parses or Parses(keep_tests=keep_tests, lists=lists)
     gathered = Gathered(parses.lists)
     files = find_files(paths, gathered.problems)
+    asked = {file.resolve() for file in files}
     for file in find_files(base, []):
-        if file not in files:
+        if file.resolve() not in asked:
             for text in read_texts(file, []):
                 gathered.take(text, parses.of(text), is_asked=False)
     for file in files:
@@ -116,6 +117,7 @@ def read_rules(
             gathered.take(text, parses.of(text))
     known = tuple(known)
     parses.take_sigma(gathered, known)
+    gathered.drop_replaced()
     gathered.apply_overlays()
     gathered.bind_calendars()
     wrong = gathered.check(known, require_tests=require_tests)

@@ -410,3 +410,15 @@ def test_any_value_at_any_key_is_taken_or_refused(key, value):
 @given(st.binary(max_size=200))
 def test_any_bytes_are_taken_or_refused(content):
     parse_rules(content, "rule.yaml")
+
+
+def test_a_rule_that_stands_in_the_base_too_is_meant_as_it_stands_here(tmp_path):
+    for folder in ("shipped", "mine"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "rule.yaml").write_text(GOOD)
+    (tmp_path / "mine" / "other.yaml").write_text("overlay: environment.server-room-hot\nfor: 7m\n")
+    found, problems = read_rules([tmp_path / "mine"], base=[tmp_path / "shipped"])
+    assert problems == []
+    assert [(rule.place.file, rule.holds.fire) for rule in found.rules] == [
+        (str(tmp_path / "mine" / "rule.yaml"), 420_000)
+    ]
