@@ -78,6 +78,15 @@ def test_keywords_are_sought_within_every_value_of_the_event(matches):
     assert matches(alone, {"a": "an evil one"})
 
 
+def test_keywords_are_not_sought_in_what_says_how_an_event_came(matches):
+    detection = {"keywords": ["cisco"], "condition": "keywords"}
+    about = {"event": {"dataset": "cisco.aaa", "category": ["cisco"], "action": "x"}, "observer": {"vendor": "Cisco"}}
+    assert not matches(detection, {**about, "message": "show version"})
+    assert not matches(detection, {"event.dataset": "cisco.aaa", "observer.vendor": "Cisco", "message": "x"})
+    assert matches(detection, {**about, "message": "a cisco switch"})
+    assert matches(detection, {"event": {"action": "cisco-login"}})
+
+
 def test_keywords_with_modifiers(matches):
     assert matches({"k": {"|re": "x[0-9]+"}, "condition": "k"}, {"message": "ax55"})
     assert matches({"k": {"|startswith": "x"}, "condition": "k"}, {"message": "xa"})

@@ -12,6 +12,10 @@ MAX_VALUES = 2_000
 """So many values of a field, and of a whole event, are looked at; the rest of a longer list is not."""
 _MAX_DEPTH = 32
 """Deeper lists and objects are not looked into."""
+_ABOUT = frozenset({"@timestamp", "agent", "data_stream", "ecs", "observer", "organization"})
+"""Sections of an event that say by what way it came."""
+_ABOUT_EVENT = frozenset({"category", "created", "dataset", "id", "ingested", "kind", "module", "provider", "type"})
+"""Fields of its section `event` that say so, and what it is filed under."""
 _MISSING: Any = object()
 _SCALARS = frozenset({str, int, float, bool})
 _LISTS = (list, tuple)
@@ -61,10 +65,10 @@ class View:
         return self.get(field) is not None or _has(self.document, _path(field)[1], 0)
 
     def values(self) -> list[Any]:
-        """Every scalar value of the event but null, at most `MAX_VALUES`."""
+        """Every scalar value of the event but null, at most `MAX_VALUES`; without what says how it came here."""
         if self._values is None:
             self._values = []
-            _collect(self.document, self._values, 0)
+            _collect_told(self.document, self._values)
         return self._values
 
     def text(self) -> str:
@@ -159,6 +163,18 @@ def _has(node: Any, step: _Step, depth: int) -> bool:
     if isinstance(node, _LISTS) and depth < _MAX_DEPTH:
         return any(_has(item, step, depth + 1) for item in cast("Sequence[Any]", node))
     return False
+
+
+def _collect_told(document: Mapping[str, Any], into: list[Any]) -> None:
+    """What the event itself tells: a word sought in it shall not be found in the name of its dataset."""
+    for key, value in document.items():
+        head, _, rest = key.partition(".")
+        if head in _ABOUT or (head == "event" and rest in _ABOUT_EVENT):
+            continue
+        if key == "event" and isinstance(value, Mapping):
+            event = cast("Mapping[str, Any]", value)
+            value = [event[name] for name in event if name not in _ABOUT_EVENT]  # noqa: PLW2901 — the same, less of it
+        _collect(value, into, 1)
 
 
 def _collect(node: Any, into: list[Any], depth: int) -> None:
