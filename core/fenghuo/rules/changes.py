@@ -211,6 +211,7 @@ def dropped_conditions(data: Mapping[str, Any]) -> Iterator[Change]:
     and more.
     """
     yield from _without_matches(data)
+    yield from _without_dataset(data)
     yield from _without_entries(data, "exceptions")
     yield from _without_entries(data, "allow")
     for path, text in _texts(data, ("condition",)):
@@ -231,6 +232,10 @@ def _without_matches(data: Mapping[str, Any]) -> Iterator[Change]:
             yield _set(
                 data, path, rest or dict(always), was=f"{key}: {_short(matches[key])}", at=(*path, key), now="always"
             )
+
+
+def _without_dataset(data: Mapping[str, Any]) -> Iterator[Change]:
+    """Events of any dataset."""
     if "dataset" in data:
         rest = {key: value for key, value in data.items() if key != "dataset"}
         if not any(key in rest for key in ("where", "detection", "logsource", "steps")):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -20,7 +21,7 @@ from fenghuo.rules.reference import rule_reference
 from fenghuo.rules.report import counted, print_report, print_report_json
 from fenghuo.rules.rule import RuleSet
 from fenghuo.rules.schema import rule_schema
-from fenghuo.rules.testing import run_tests
+from fenghuo.rules.testing import run_tests, speaks_of
 
 Paths = Annotated[
     list[Path] | None, typer.Argument(metavar="[PATH]…", help="Rule files and folders; the shipped packs if none.")
@@ -73,9 +74,10 @@ def run_rule_tests(
         else:
             print_error(Located(problems))
         raise typer.Exit(1)
-    outcomes = run_tests(found)
-    lacking = [shape for shape in shapes(found) if shape.missing]
-    parts = coverage(found) if with_coverage or fail_under is not None else None
+    together = _with_shipped(found)
+    outcomes = run_tests(together, found.rules)
+    lacking = [shape for shape in shapes(together, found.rules) if shape.missing]
+    parts = coverage(together, found.rules) if with_coverage or fail_under is not None else None
     report = print_report_json if as_json else print_report
     report(found, outcomes, lacking, parts)
     too_few = fail_under is not None and parts is not None and share_of(parts) < fail_under
@@ -137,6 +139,15 @@ def _read(paths: list[Path] | None) -> tuple[RuleSet, list[Problem]]:
     if not paths:
         return read_rules([shipped], require_tests=True)
     return read_rules(paths, base=[shipped])
+
+
+def _with_shipped(found: RuleSet) -> RuleSet:
+    """The rules, and the shipped ones that they speak of: those run along in tests."""
+    names = {rule.name for rule in found.rules}
+    if all(name in names for rule in found.rules for name in speaks_of(rule)):
+        return found
+    shipped = read_rules([packs_path()])[0].rules
+    return replace(found, rules=(*found.rules, *(rule for rule in shipped if rule.name not in names)))
 
 
 def _rules_json(found: RuleSet, problems: list[Problem]) -> list[dict[str, Any]]:

@@ -154,9 +154,9 @@ def _no_boundary(tried: Sequence[Change]) -> str:
     return f"no test just outside its edge: none would fire with {'; '.join(told)}{more}"
 
 
-def shapes(rules: RuleSet) -> Iterator[Shape]:
-    """What each rule lacks."""
-    return (shape_of(rule, rules) for rule in rules.rules)
+def shapes(rules: RuleSet, only: Iterable[Rule] | None = None) -> Iterator[Shape]:
+    """What each rule lacks, or each of `only`."""
+    return (shape_of(rule, rules) for rule in (rules.rules if only is None else only))
 
 
 def parts_of(rule: Rule, rules: RuleSet) -> Iterator[Part]:
@@ -171,9 +171,9 @@ def parts_of(rule: Rule, rules: RuleSet) -> Iterator[Part]:
             yield Part(rule, place, change.key, change.was, change.now, noticed)
 
 
-def coverage(rules: RuleSet) -> list[Part]:
-    """The parts of all rules."""
-    found = [part for rule in rules.rules for part in parts_of(rule, rules)]
+def coverage(rules: RuleSet, only: Iterable[Rule] | None = None) -> list[Part]:
+    """The parts of all rules, or of `only`."""
+    found = [part for rule in (rules.rules if only is None else only) for part in parts_of(rule, rules)]
     return sorted(found, key=lambda part: (part.place.file, part.place.line, part.place.column))
 
 

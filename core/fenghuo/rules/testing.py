@@ -70,14 +70,15 @@ def together_with(rule: Rule, by_name: Mapping[str, Rule]) -> list[Rule]:
     found = {rule.name: rule}
     waiting = [rule]
     while waiting:
-        for name in _speaks_of(waiting.pop()):
+        for name in speaks_of(waiting.pop()):
             if name in by_name and name not in found:
                 found[name] = by_name[name]
                 waiting.append(by_name[name])
     return list(found.values())
 
 
-def _speaks_of(rule: Rule) -> Iterator[str]:
+def speaks_of(rule: Rule) -> Iterator[str]:
+    """The names of the rules that hold a rule back, and of those whose alerts it observes."""
     if rule.section.suppress_if:
         yield from rule.section.suppress_if.rules
     for selection in rule.observer.selections if rule.observer else ():

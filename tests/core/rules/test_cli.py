@@ -105,6 +105,33 @@ def test_a_failing_test_says_what_was_expected_and_what_came(call, old, new, tol
         assert told in err
 
 
+def test_rules_may_be_tested_with_shipped_ones_that_they_speak_of(call):
+    rule = """\
+title: Waits
+id: 11111111-0000-4000-8000-000000000077
+name: a.waits
+kind: threshold
+data: x
+condition: value > 10
+suppress_if: {rules: availability.device-unreachable}
+flap: false
+tests:
+  - title: it is told
+    input: [{at: 0s, device: d, x: 20}]
+    expect: [{at: 0s}]
+  - title: it is not, just below
+    input: [{at: 0s, device: d, x: 10}]
+    expect: []
+  - title: it waits while the device does not answer
+    input:
+      - {every: 1m, until: 5m, measurement: system, device: d, instance: i, snmp_up: 0}
+      - {at: 3m, device: d, x: 20}
+    expect: [{at: 2m, rule: availability.device-unreachable}]
+"""
+    code, out, err = call("test", a=rule)
+    assert (code, out) == (0, "3 tests of 1 rule, 0 failed\n"), err
+
+
 def test_test_as_json_is_one_document(call):
     code, out, _ = call("test", "--json", a=RULE.replace("at: 1m", "at: 2m"))
     document = json.loads(out)
