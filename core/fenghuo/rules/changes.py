@@ -268,7 +268,7 @@ def _matches(node: Any, path: Path_) -> Iterator[tuple[Path_, dict[str, Any]]]:
             for name, part in cast("dict[str, Any]", value).items():
                 if name not in ("condition", "timeframe"):
                     yield from _mappings(part, (*here, name))
-        elif key in ("steps", "until") and not path:
+        elif path or key not in RuleSection.model_fields:
             yield from _matches(value, here)
 
 

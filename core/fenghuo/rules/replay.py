@@ -9,7 +9,7 @@ import json
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -33,6 +33,9 @@ MAX_WAITING = 100_000
 _DRAIN_MS = tuple(days * 86_400_000 for days in (1, 8, 40, 400))
 """How far time runs on after the end of a recording, step by step, while something fires."""
 
+_AFTERWARDS = frozenset({"sequence", "composite"})
+"""Kinds that may begin to fire after the last event, for what came before it."""
+
 
 @dataclass(slots=True)
 class Counts:
@@ -55,6 +58,7 @@ class Replay:
         """`lateness`, milliseconds: how long a line waits for earlier ones that stand behind it."""
         self.counts = Counts()
         self._rules = rules
+        self._kinds = {rule.id: rule.kind for rule in rules.rules}
         self._engine: Engine | None = None
         self._clock = VirtualClock(0)
         self._lateness = lateness
@@ -114,21 +118,26 @@ class Replay:
     def _drain(self) -> Iterator[Alert]:
         """Let time run on until all is resolved that resolves by itself.
 
-        That nothing is heard after the end is the end's doing: what `absence` makes of it is not told.
+        That nothing is heard after the end is the end's doing: what rules make of silence then is not told. Steps that do not
+        follow on others are, for they were to come within a span.
         """
-        silent = {rule.id for rule in self._rules.rules if rule.body.silence is not None}
         ended: set[str] = set()
         for far in _DRAIN_MS:
             if self.engine.due is None:
                 return
             self._clock.set(self._newest + far)
             for alert in self.engine.advance(self._newest + far):
-                if alert.rule_id in silent and alert.state is AlertState.FIRING:
+                if alert.state is AlertState.FIRING and self._is_of_the_end(alert):
                     ended.add(alert.fingerprint)
                 if alert.fingerprint not in ended:
                     yield from self._counted([alert])
             if not self.engine.firing():
                 return
+
+    def _is_of_the_end(self, alert: Alert) -> bool:
+        """Whether an alert comes of nothing but that the recording is over."""
+        kind = self._kinds.get(alert.rule_id, "")
+        return kind == "absence" or (alert.starts_at > self._newest and kind not in _AFTERWARDS)
 
     def _counted(self, alerts: Sequence[Alert]) -> Sequence[Alert]:
         for alert in alerts:
@@ -193,7 +202,7 @@ def replay(
     found, problems = _load(rules or [], with_packs=packs or not rules)
     if problems:
         print_error(Located(problems))
-    chosen = RuleSet(tuple(rule for rule in found.rules if every or rule.section.enabled), found.inapplicable)
+    chosen = replace(found, rules=tuple(rule for rule in found.rules if every or rule.section.enabled))
     recording = Recording()
     lines = itertools.chain.from_iterable(read_lines(str(file), recording) for file in files)
     played = Replay(chosen, lateness=lateness or 0)

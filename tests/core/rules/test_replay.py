@@ -137,6 +137,37 @@ def test_a_silence_within_the_recording_is_told(play):
     ]
 
 
+FEW = """\
+title: Too few
+id: 00000000-0000-4000-8000-000000000911
+name: t.few
+kind: frequency
+where: {event.action: deny}
+condition: value < 2
+window: 1m
+flap: false
+---
+title: No answer
+id: 00000000-0000-4000-8000-000000000912
+name: t.no-answer
+kind: sequence
+within: 1m
+steps:
+  - {name: ask, where: {event.action: deny}}
+  - {name: answer, where: {event.action: allow}, not: true, within: 30s}
+flap: false
+"""
+
+
+def test_after_the_end_too_few_is_no_alert_but_a_step_that_does_not_follow_is(play, tmp_path):
+    (tmp_path / "rule.yaml").write_text(FEW)
+    _, alerts, _ = play(denied(0), denied(30))
+    assert [(time, rule) for time, rule, state, _ in told(alerts) if state == "firing"] == [
+        ("08:00:30", "t.no-answer"),
+        ("08:01:00", "t.no-answer"),
+    ]
+
+
 def test_hits_of_a_search_are_taken_with_their_id(play):
     _, alerts, _ = play({"_index": "logs", "_id": "hit", "_source": denied(0)}, options=("--json", "--no-drain"))
     assert told(alerts) == [("08:00:00", "t.denied", "firing", ["hit"])]
@@ -175,7 +206,7 @@ def test_gzip_and_standard_input_are_read_alike(play):
 
 
 def test_a_broken_gzip_file_is_told_and_what_came_before_it_is_judged(play):
-    lines = [json.dumps(denied(second, note=random.Random(second).randbytes(2000).hex())) for second in range(50)]  # noqa: S311 — no secret
+    lines = [json.dumps(denied(second, note=random.Random(second).randbytes(2000).hex())) for second in range(50)]
     packed = gzip.compress("\n".join(lines).encode())
     code, alerts, err = play(content=packed[: len(packed) // 2])
     assert code == 0
