@@ -126,14 +126,27 @@ class Groups:
         else:
             self._announce(track, group, time, is_due=group.untold is not None)
 
-    def _announce(self, track: Track, group: Group, time: int, *, is_urgent: bool = False, is_due: bool = True) -> None:
-        """Tell that a group fires, or withhold it for now; `is_due`: then a timer tells it as soon as it may be told."""
+    def _announce(
+        self,
+        track: Track,
+        group: Group,
+        time: int,
+        *,
+        is_urgent: bool = False,
+        is_due: bool = True,
+        is_new: bool = True,
+    ) -> None:
+        """Tell that a group fires, or withhold it for now.
+
+        `is_urgent`: not that. `is_due`: then a timer tells it as soon as it may be told. `is_new`: it was not withheld before.
+        """
         state = track.state
         closed = None if is_urgent else state.gates.closed_until(group.fingerprint, time)
         if closed is not None:
-            state.gates.withhold(group.fingerprint, time)
+            if is_new:
+                state.gates.withhold(group.fingerprint, time)
             group.untold = closed if is_due else group.untold
-            if group.alert is None:
+            if group.alert is None and is_new:
                 self._notify(track, Telling(state.rule, group, time).firing)
             return
         alert = Telling(state.rule, group, time, state.gates.tell(group.fingerprint, time)).firing()
@@ -273,7 +286,7 @@ class Groups:
         if what is Lapse.AGAIN:
             self._tell_again(track, group, moment)
         else:
-            self._announce(track, group, moment)
+            self._announce(track, group, moment, is_new=False)
         return True
 
     def _forget(self, track: Track, group: Group, moment: int) -> None:

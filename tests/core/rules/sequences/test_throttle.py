@@ -120,6 +120,7 @@ def test_a_rule_tells_so_many_a_minute_and_the_rest_later(match, run):
     engine.advance(599)
     assert len(engine.alerts) == 50
     assert {alert.labels["source_ip"] for alert in engine.alerts} == {f"10.0.0.{number}" for number in range(50)}
+    assert engine.engine.states[0].throttled == 45
     minutes = [int(time // 60) for time, _ in engine.told]
     assert all(minutes.count(minute) <= 5 for minute in minutes)
 
