@@ -146,6 +146,24 @@ def test_a_network_that_is_over_leaves_the_wider_one(make_set):
     assert [found.address("10.1.2.3", at)[0].indicator for at in (0, 100_000)] == ["10.1.0.0/16", "10.0.0.0/8"]
 
 
+def test_the_innermost_network_is_told_though_a_wider_one_is_surer(make_set):
+    wide = Entry(Type.IP, bytes((10, 0, 0, 0)), 8, confidence=90)
+    narrow = Entry(Type.IP, bytes((10, 1, 0, 0)), 16, confidence=10)
+    assert [hit.indicator for hit in make_set(feed=[wide, narrow]).address("10.1.2.3", 0)] == ["10.1.0.0/16"]
+
+
+def test_more_than_fit_into_one_chunk_are_all_found(make_set):
+    names = [f"n{number}.example" for number in range(70_000)]
+    networks = [Entry(Type.IP, (number << 12).to_bytes(4, "big"), 24) for number in range(70_000)]
+    found = make_set(feed=[*(Entry(Type.DOMAIN, name) for name in names), *networks])
+    assert len(found) == 140_000
+    assert all(found.domain(name, 0) for name in names[::7])
+    for number in range(0, 70_000, 7):
+        address = ipaddress.IPv4Address((number << 12) + 255)
+        assert found.address(str(address), 0)
+        assert not found.address(str(address + 1), 0)
+
+
 def test_an_entry_with_a_port_counts_for_that_port_only(make_set):
     found = make_set(feed=["203.0.113.1:4444"])
     assert [bool(found.address("203.0.113.1", 0, port)) for port in (4444, 443, None)] == [True, False, False]
