@@ -107,14 +107,13 @@ class Gathered:
         self.problems += [problem for problem in loaded.problems if problem.place.file in asked]
 
     def drop_replaced(self) -> None:
-        """Of the base, forget the rules that stand once more in the files that were asked for: those are meant."""
-        asked = {word for entry in self.entries if entry.is_asked for word in (entry.rule.id, entry.rule.name)}
+        """Of the base, forget the rules that stand once more in the files that were asked for: those are meant.
+
+        Another rule of the same name does not take its place: at the agent the two would clash.
+        """
+        asked = {entry.rule.id for entry in self.entries if entry.is_asked}
         asked.update(word for item in (*self.refused, *self.inapplicable) for word in (item.id,) if word)
-        self.entries = [
-            entry
-            for entry in self.entries
-            if entry.is_asked or not (entry.rule.id in asked or entry.rule.name in asked)
-        ]
+        self.entries = [entry for entry in self.entries if entry.is_asked or entry.rule.id not in asked]
 
     # Overlays
 

@@ -8,16 +8,21 @@ with it is told at its place in the overlay.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 from fenghuo.config.document import Tree
-from fenghuo.config.words import printable, suggest
+from fenghuo.config.words import allow, printable, suggest
 from fenghuo.errors import Place, Problem
 from fenghuo.rules.documents import Text
+from fenghuo.rules.kinds.base import Kind, Reader, holds_of
+from fenghuo.rules.kinds.observed import natural
+from fenghuo.rules.lifecycle import Holds
 from fenghuo.rules.lists import Lists
+from fenghuo.rules.observe import Observer
 from fenghuo.rules.parse import FILE, OVERLAY, Source, parse_source
-from fenghuo.rules.rule import Overlay, Rule
+from fenghuo.rules.rule import Body, Overlay, Rule
+from fenghuo.rules.section import RuleSection
 
 REASON = "reason"
 """Why the site wants it otherwise: for people."""
@@ -28,6 +33,13 @@ IDENTITY = frozenset(
     }
 )
 """What makes a rule the rule that it is."""
+ADJUSTABLE = (
+    *("enabled", "level", "labels", "message", "message_zh", "message_resolved", "message_resolved_zh", "runbook"),
+    *("exceptions", "limits", "flap", "throttle", "repeat", "schedule", "suppress_if", "culprit", "victim", "tests"),
+)
+"""What may be changed in a rule that was made of Sigma documents."""
+_COMMON = ("flap_changes", "flap_window", "flap_hold", "throttle", "repeat")
+"""Hold times that are said by keys that all kinds share."""
 _ADDED = "exceptions"
 _OWN = "tests"
 _FAR = 1 << 32
@@ -87,25 +99,21 @@ def match_overlays(
 
 
 def apply_overlays(rule: Rule, text: Text | None, drafts: Sequence[Draft], lists: Lists) -> Applied:
-    """A rule, which stands in `text`, as these overlays want it."""
-    if text is None:
-        hint = "make a copy of it and change that"
-        return Applied(
-            problems=tuple(
-                Problem(draft.place(OVERLAY), "overlays of Sigma rules are not known here", hint) for draft in drafts
-            )
-        )
-    problems = [problem for draft in drafts for problem in _frame_problems(draft)]
-    merge = _Merge(Source.of(text.content).tree)
+    """A rule, which stands in `text` (None: one that was made of Sigma documents), as these overlays want it."""
+    problems = [problem for draft in drafts for problem in _frame_problems(draft, is_native=text is not None)]
+    merge = _Merge(_made_tree(rule) if text is None else Source.of(text.content).tree)
     for draft in drafts:
         merge.take(draft)
     problems += merge.problems
     if problems:
         return Applied(problems=tuple(problems))
-    parsed = parse_source(Source.of_tree(merge.tree), lists.at(Path(text.file).parent))
+    folder = Path(rule.place.file).parent
+    kind = _made_kind(rule) if text is None else None
+    parsed = parse_source(Source.of_tree(merge.tree), lists.at(folder), kind)
     if parsed.rule is None:
-        return Applied(problems=tuple(_placed(problem, text, drafts) for problem in parsed.problems))
-    merged = replace(parsed.rule, place=rule.place)
+        there = text or Text(rule.place.file, rule.place.line - 1, b"")
+        return Applied(problems=tuple(_placed(problem, there, drafts) for problem in parsed.problems))
+    merged = replace(parsed.rule, place=rule.place) if text else _remade(rule, parsed.rule, drafts)
     overlays = tuple(
         Overlay(rule.name, draft.place(), draft.source.text(REASON), tuple(merge.changes_of(number)), rule)
         for number, draft in enumerate(drafts)
@@ -113,10 +121,67 @@ def apply_overlays(rule: Rule, text: Text | None, drafts: Sequence[Draft], lists
     return Applied(merged, overlays)
 
 
-def _frame_problems(draft: Draft) -> Iterator[Problem]:
+def _made_tree(rule: Rule) -> Tree:
+    """What an overlay may change in a rule that was made, not written; with a frame that stands for its own."""
+    frame = {"title": "made", "id": "00000000-0000-4000-8000-000000000000", "name": "made", "level": rule.section.level}
+    children = {key: Tree(1, 1, value=value, text=str(value)) for key, value in frame.items()}
+    return Tree(1, 1, children=children, keys=dict.fromkeys(children, (1, 1)))
+
+
+def _made_kind(rule: Rule) -> Kind:
+    """A kind that reads the common keys of a rule and leaves it what it is."""
+    own = {field.name: getattr(rule.holds, field.name) for field in fields(rule.holds) if field.name not in _COMMON}
+
+    def read(section: RuleSection, reader: Reader) -> tuple[Body | Observer, Holds] | None:
+        body = _without(rule.body, section, reader)
+        return None if body is None else (body, holds_of(section, **own))
+
+    return Kind(rule.kind, RuleSection, read)
+
+
+def _without(body: Body | Observer, section: RuleSection, reader: Reader) -> Body | Observer | None:
+    """The same body that passes over the exceptions; None where they are wrong (and noted)."""
+    if not section.exceptions or not isinstance(body, Observer):
+        return body
+    from fenghuo.rules.detection import Every, Not, Some, read_where, simplify  # noqa: PLC0415 — rarely needed
+
+    def parse(_: str) -> Not:
+        return Not(Some(tuple(read_where(natural(each), lists=reader.lists) for each in section.exceptions)))
+
+    excluded = reader.read(_ADDED, "", parse)
+    if excluded is None:
+        return None
+    selections = (
+        each if each.when is None else replace(each, when=simplify(Every((each.when, excluded))))
+        for each in body.selections
+    )
+    return replace(body, selections=tuple(selections))
+
+
+def _remade(rule: Rule, read: Rule, drafts: Sequence[Draft]) -> Rule:
+    """The rule with what overlays say; `read` has that, and a frame that is none."""
+    said = {key for draft in drafts for key in draft.source.keys if key in ADJUSTABLE}
+    section = rule.section.model_copy(update={key: getattr(read.section, key) for key in said})
+    return replace(
+        read,
+        section=section,
+        place=rule.place,
+        lateness=rule.lateness,
+        wanted=tuple(dict.fromkeys((*rule.wanted, *read.wanted))),
+        silent=rule.silent,
+    )
+
+
+def _frame_problems(draft: Draft, *, is_native: bool) -> Iterator[Problem]:
     keys = draft.source.keys
     for key in keys:
-        if key in IDENTITY:
+        if not is_native and key not in (OVERLAY, REASON, *ADJUSTABLE):
+            yield Problem(
+                draft.key_place(key),
+                printable(f"an overlay of a Sigma rule cannot change {key!r}"),
+                allow(key, ADJUSTABLE),
+            )
+        elif key in IDENTITY:
             yield Problem(
                 draft.key_place(key),
                 f"an overlay cannot change {key!r}",

@@ -192,10 +192,10 @@ def parse_document(content: bytes, lists: RuleLists, *, with_tests: bool = True)
     return parse_source(source, lists)
 
 
-def parse_source(source: Source, lists: RuleLists) -> Parsed:
-    """A rule from its source."""
+def parse_source(source: Source, lists: RuleLists, kind: Kind | None = None) -> Parsed:
+    """A rule from its source; `kind`: which it is, where the source does not say it."""
     reader = RuleReader(source, lists)
-    rule = reader.rule()
+    rule = reader.rule(kind)
     found = [] if source.is_usual else source.looked_at[1]
     problems = sorted(dict.fromkeys((*found, *reader.problems)), key=lambda each: (each.place.line, each.place.column))
     if rule is not None and not problems:
@@ -219,9 +219,9 @@ class RuleReader:
         self.lists = lists
         self.problems: list[Problem] = []
 
-    def rule(self) -> Rule | None:
+    def rule(self, kind: Kind | None = None) -> Rule | None:
         """The rule; None where something is wrong."""
-        kind = self._kind()
+        kind = kind or self._kind()
         section = self._section(kind.section) if kind else None
         if kind is None or section is None:
             if kind is not None:

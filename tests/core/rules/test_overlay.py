@@ -4,7 +4,9 @@ import re
 
 import pytest
 
-from fenghuo.rules import load_rules, read_rules
+from fenghuo.clock import VirtualClock
+from fenghuo.model import Event
+from fenghuo.rules import Engine, RuleSet, load_rules, read_rules
 from fenghuo.rules.testing import run_tests
 
 BASE = """\
@@ -237,3 +239,71 @@ def test_shipped_rules_that_nobody_changes_are_not_among_the_sites(site):
 def test_a_rule_of_the_site_cannot_take_the_name_of_a_shipped_one(site):
     (problem,) = wrong(site, BASE.replace("000001", "000003"))
     assert problem.startswith("0.yaml:3:7: name 'environment.server-room-hot' is taken (by the rule at rule.yaml:1:1)")
+
+
+SIGMA = """\
+title: A name that resolves to a miner
+id: 5f1d9c4e-0000-4000-8000-000000000001
+name: dns_miner
+logsource: {category: dns}
+detection:
+  selection: {query|endswith: .pool.example}
+  condition: selection
+level: high
+"""
+
+
+def dns(name, client="10.0.0.1"):
+    return {
+        "event": {"category": ["network"], "dataset": "dns"},
+        "dns": {"question": {"name": name}},
+        "client": {"ip": client},
+        "source": {"ip": client},
+        "network": {"protocol": "dns"},
+    }
+
+
+def told_of(rules, *documents):
+    engine = Engine(RuleSet(tuple(rules)), clock=VirtualClock(), agent="bj/haidian/zgc-no1/gw1")
+    events = (Event(str(number), VirtualClock().now() + number * 1000, each) for number, each in enumerate(documents))
+    return [alert for event in events for alert in engine.event(event)]
+
+
+def test_a_sigma_rule_is_changed_as_well(tmp_path):
+    (tmp_path / "sigma.yml").write_text(SIGMA)
+    documents = [dns("a.pool.example"), dns("a.pool.example", "10.0.0.9")]
+    plain = load_rules([tmp_path]).rules
+    assert [alert.level for alert in told_of(plain, *documents)][:1] == ["high"]
+    (tmp_path / "site.yaml").write_text(
+        "overlay: dns-miner\nlevel: low\nlabels: {floor: '3'}\nmessage: \"{dns.question.name}\"\n"
+        "exceptions: [{source.ip: 10.0.0.9}]\n"
+    )
+    found = load_rules([tmp_path])
+    (rule,) = found.rules
+    assert (rule.id, rule.title, rule.section.level) == (plain[0].id, plain[0].title, "low")
+    (alert,) = told_of(found.rules, *documents)
+    assert (alert.level, alert.labels["floor"], alert.message) == ("low", "3", "a.pool.example")
+    assert found.overlays[0].changes[0] == "level: low, was high"
+
+
+def test_a_sigma_rule_is_disabled(tmp_path):
+    (tmp_path / "sigma.yml").write_text(SIGMA + "---\noverlay: 5f1d9c4e-0000-4000-8000-000000000001\nenabled: false\n")
+    found = load_rules([tmp_path])
+    assert len(found.rules) == 1
+    assert not found.running_at("agent").rules
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("where: {a: b}", r"2:1: an overlay of a Sigma rule cannot change 'where' \(allowed: .*enabled"),
+        ("level: huge", r"2:8: level: "),
+        ("message: '{a.__b}'", r"2:10: message: \{a.__b\} is no plain name"),
+        ("exceptions: [{'source.ip|cidr': x}]", r"2:\d+: exceptions"),
+    ],
+)
+def test_a_mistake_in_an_overlay_of_a_sigma_rule_is_told_at_its_place(tmp_path, text, wanted):
+    (tmp_path / "sigma.yml").write_text(SIGMA)
+    (tmp_path / "site.yaml").write_text(f"overlay: dns-miner\n{text}\n")
+    _, problems = read_rules([tmp_path])
+    assert any(re.match(rf".*/site.yaml:{wanted}", str(problem)) for problem in problems), problems
