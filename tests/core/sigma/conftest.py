@@ -60,7 +60,7 @@ def matches(read):
 def replay(documents):
     """The alerts of a set of documents over events: pairs of seconds and an ECS document."""
 
-    def run(events, *texts, until=None, **options):
+    def run(events, *texts, until=None, restart=None, **options):
         loaded = load_sigma(documents(*texts), **options)
         assert [str(problem) for problem in loaded.problems] == []
         assert [one.reason for one in loaded.inapplicable] == []
@@ -78,6 +78,10 @@ def replay(documents):
         for number, (second, document) in enumerate(events):
             time = START + round(second * 1000)
             wait(max(time, clock.now()))
+            if number == restart:
+                saved = engine.snapshot()
+                engine = Engine(RuleSet(tuple(loaded.rules)), clock=clock, agent="bj/school/gw1")
+                engine.restore(saved)
             alerts.extend(engine.event(Event(f"e{number}", time, document)))
         if until is not None:
             wait(START + round(until * 1000))

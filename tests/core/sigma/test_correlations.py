@@ -267,6 +267,54 @@ condition: {field: cs-bytes, percentile: 50, gte: 100}
     assert replay([(0, get(1)), (1, get(100)), (2, get(1000))], RULES, rule)
 
 
+def test_value_percentile_without_one_asks_for_the_share_of_a_value(replay):
+    rule = correlation("""
+type: value_percentile
+rules: [web_access]
+group-by: [src_ip]
+timespan: 24h
+condition: {field: User, lte: 10}
+""")
+    usual = seconds(range(9), get(1, "bob"))
+    assert not replay([*usual[:8], (9, get(1, "eve"))], RULES, rule)
+    told = replay([*usual, (9, get(1, "eve")), (10, get(1, "bob")), (11, get(1, "eve"))], RULES, rule)
+    assert [(one.at, one.labels, one.value, one.events) for one in told] == [
+        (9, {"source_ip": "10.0.0.1", "user_name": "eve"}, 10, ["e9"])
+    ]
+    later = [*usual, *seconds(range(86_400, 86_409), get(1, "eve"))]
+    assert not replay(later[:9] + later[17:], RULES, rule)
+
+
+def test_correlations_go_on_after_a_restart(replay):
+    share = correlation(
+        "type: value_percentile\nrules: [web_access]\ntimespan: 1h\ncondition: {field: User, lte: 10}", "Share"
+    )
+    values = correlation(
+        "type: value_count\nrules: [failed_login]\ngroup-by: [User]\ntimespan: 1h\ncondition: {field: src_ip, gte: 3}",
+        "Values",
+    )
+    total = correlation(
+        "type: value_sum\nrules: [web_access]\ngroup-by: [User]\ntimespan: 1h\ncondition: {field: cs-bytes, gt: 1000}",
+        "Total",
+    )
+    events = [
+        *((second, login("failure", ip=f"10.0.0.{second}")) for second in range(2)),
+        *((second, get(100)) for second in range(3, 12)),
+        (20, login("failure", ip="10.0.0.9")),
+        (21, get(600, "eve")),
+        (22, get(600, "eve")),
+        (23, login("success")),
+    ]
+    texts = (RULES, CHAIN, share, values, total)
+    told = [(one.title, one.at, one.state, one.labels, one.events) for one in replay(events, *texts)]
+    assert {title for title, *_ in told} == {"Share", "Values", "Total", "Many failures, then success"}
+    for moment in range(len(events)):
+        again = [
+            (one.title, one.at, one.state, one.labels, one.events) for one in replay(events, *texts, restart=moment)
+        ]
+        assert again == told, moment
+
+
 def test_aliases_join_fields_of_different_names(replay):
     rules = """
 title: Internal error

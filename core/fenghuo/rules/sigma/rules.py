@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import reduce
 from typing import Any
@@ -22,6 +23,7 @@ from fenghuo.rules.rule import Rule, Unloaded
 from fenghuo.rules.section import RuleSection
 from fenghuo.rules.sigma.adapted import Adapted, Renamed
 from fenghuo.rules.sigma.documents import Bound, CannotApply, Correlated, Detected, Frame, Operator, Said
+from fenghuo.rules.sigma.share import ShareBody
 from fenghuo.rules.steps import Pattern, Step
 from fenghuo.rules.template import compile_template
 from fenghuo.rules.where import Where
@@ -196,7 +198,7 @@ class _Correlation:
         if function == "percentile":
             percent = self._of.percentile
             if percent is None:
-                raise CannotApply("its condition names no percentile (percentile: 95)")
+                return self._share()
             function = f"p{percent:g}"
         name = self._asked_for[0]
         section = self._windowed(AggregateSection, "aggregate", function=function, numbers=name)
@@ -213,6 +215,21 @@ class _Correlation:
             percent=percent,
         )
         return section, "aggregate", Adapted.over(body, renamed), self._holds(section)
+
+    def _share(self) -> _Made:
+        name = self._asked_for[0]
+        section = self._windowed(AggregateSection, "aggregate", function="share", numbers=name)
+        selections, renamed = self._joined()
+        body = ShareBody(
+            selections,
+            condition=condition_of(self._bounds()),
+            field=name,
+            label=re.sub(r"[.@-]", "_", name),
+            window=self._of.timespan,
+            most=section.limits.events,
+        )
+        holds = holds_of(section, stale=FOREVER, lasts=_LASTS, settle=0)
+        return section, "aggregate", Adapted.over(body, renamed), holds
 
     def _sequence(self) -> _Made:
         correlation = self._of
