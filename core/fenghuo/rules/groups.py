@@ -18,6 +18,10 @@ SUPPRESSED_AGAIN_MS = 10_000
 """How often a group that another rule holds back is looked at again."""
 
 
+MIN_TIMERS = 10_000
+"""So many timers are kept before those that are of no use any more are looked for."""
+
+
 class Groups:
     """What rules keep of entities that are not quiet.
 
@@ -35,6 +39,7 @@ class Groups:
         self.now = 0
         self.timers: list[tuple[int, bool, int, Track, Group | Place | None]] = []
         self._number = itertools.count()
+        self._room = MIN_TIMERS
         self._connect_suppressors(list(states))
 
     def _connect_suppressors(self, states: list[RuleState]) -> None:
@@ -61,7 +66,17 @@ class Groups:
 
     def queue(self, due: int, track: Track, group: Group | Place | None) -> None:
         """Set a timer."""
+        if len(self.timers) >= self._room:
+            self._sweep()
         heapq.heappush(self.timers, (due, not isinstance(group, Place), next(self._number), track, group))
+
+    def _sweep(self) -> None:
+        """Let go of the timers of what is no more, or has another timer now: they would wait until they ring."""
+        self.timers[:] = [
+            timer for timer in self.timers if (what := timer[4]) is None or (not what.dead and what.queued == timer[0])
+        ]
+        heapq.heapify(self.timers)
+        self._room = max(MIN_TIMERS, 2 * len(self.timers))
 
     def add(self, track: Track, own: Key, labels: dict[str, str], time: int) -> Group:
         """A group of the row whose own labels are `own`, and all of whose labels are `labels`."""
