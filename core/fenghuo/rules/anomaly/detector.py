@@ -38,6 +38,10 @@ _CLEARLY = 0.75
 _RESPECTS = 0.5
 """Taken off the surprise, because the most improbable of several respects is told."""
 _NEWS = 1.3
+_LASTS = 0.5
+"""While the surprise is so much of what was told, the same thing lasts, and what was told does not fade."""
+_DEPTHS = (2.0, 6.0)
+"""No series is long enough, and no noise fine enough, to tell rarer things apart."""
 _CALM = 5
 _UNUSUAL = 2.0
 _SHIFTED = 60
@@ -52,6 +56,7 @@ _NUMBERS = (
     *("hot", "told", "calm", "plain", "daily", "weekly", "depth", "depth_step"),
 )
 _TAILS = 5
+_OF_BASELINE = (1, 2, 3)
 
 
 class Detector:
@@ -110,15 +115,18 @@ class Detector:
         keeps = 0.0 if gap or keeps < 0 else min(keeps, 0.999)
         missed = away - keeps * self.lag
 
+        was_still = not self.jumps
         moved = self._move(value)
         scale = self.spread + 0.5 * max(0.0, self.burst - self.spread)
         scale = max(scale, _FLOOR * self.jump)
         kept = self._bound(away)
-        if scale > 0 and count > _FIRST_WORDS:
-            surprise, cause = self._surprise(missed / scale, away, kept, scale)
-        else:
-            surprise, cause = (_CONSTANT * math.log10(count), _MOVED) if moved and count > _FIRST_WORDS else (0.0, 0)
+        surprise, cause = 0.0, 0
+        if was_still or count <= _FIRST_WORDS:
             self._average(kept)
+            if moved and count > _FIRST_WORDS:
+                surprise, cause = _CONSTANT * math.log10(count), _MOVED
+        else:
+            surprise, cause = self._surprise(missed / scale, away, kept, scale)
         score = self._judge(value, base, missed, scale, surprise, cause)
         self._learn(missed, away, kept, gap=gap)
         if season is not None:
@@ -210,8 +218,19 @@ class Detector:
         usual = (0.0, by_day, by_week)
         if best != mode:
             self.lag += usual[mode] - usual[best]
-            self.mode = best
+            self._turn(best)
         return usual[best]
+
+    def _turn(self, mode: int) -> None:
+        """Go over to another baseline: what was learnt of how far off the old one is no longer holds."""
+        errors = (self.plain, self.daily, self.weekly)
+        part = errors[mode] / errors[self.mode] if errors[self.mode] > 0 else 1.0
+        self.mode = mode
+        self.size *= part
+        self.short_size *= part
+        self.long_size *= part
+        for place in _OF_BASELINE:
+            self.tails[place].forget()
 
     def _best(self, week_known: bool) -> int:
         season = self.options.season
@@ -247,14 +266,14 @@ class Detector:
             surprise = 0.0
         span = self.step
         fade = min(max(0.2 * count, 200.0), max(1000.0, 3 * DAY / span if span else 1000.0))
-        told = self.told * (1.0 - 1.0 / fade)
+        told = self.told if surprise > _LASTS * self.told else self.told * (1.0 - 1.0 / fade)
         news = 0.0
         if surprise > _NEWS * told:
             news = told = surprise
         self.told = told
         if self.depth_step != span:
             self._aim(span)
-        alert = news >= self.depth and self._may_tell()
+        alert = news >= self.depth and not self.calm and self._may_tell()
         if alert:
             self.calm = _CALM
         elif self.calm:
@@ -295,7 +314,8 @@ class Detector:
     def _aim(self, step: int) -> None:
         """Find how improbable an alert has to be, so that noise makes no more alerts a month than wanted."""
         self.depth_step = step
-        depth = max(2.0, -math.log10(self.options.sensitivity * max(step, 1) / _MONTH))
+        depth = -math.log10(self.options.sensitivity * max(step, 1) / _MONTH)
+        depth = min(max(depth, _DEPTHS[0]), _DEPTHS[1])
         if abs(depth - self.depth) > 0.01:
             self.depth = depth
             for tails in self.tails:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
 
-SENSITIVITIES: Mapping[str, float] = MappingProxyType({"low": 0.02, "medium": 0.1, "high": 1.0})
+SENSITIVITIES: Mapping[str, float] = MappingProxyType({"low": 0.01, "medium": 0.05, "high": 0.5})
 """Name → false alerts expected per series and month of stationary noise."""
 
 

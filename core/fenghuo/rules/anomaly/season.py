@@ -119,6 +119,8 @@ class Season:
     def load(cls, saved: Any) -> Season:
         """ValueError, TypeError or KeyError where it is not what `save` gave."""
         day, days, week, weeks, open_ = saved
+        if not 1 <= len(days) <= _DAY_BINS:
+            raise ValueError("the profile of the day has another size")
         season = cls(DAY // len(days))
         season.bins = len(days)
         season.day, season.week = array("f", day), array("f", week)

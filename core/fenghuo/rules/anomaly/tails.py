@@ -16,33 +16,33 @@ _LOWEST = 0.5
 _FIRST = 1.5
 _MEAN = 0.6
 _SQUARE = 2.4 * _MEAN * _MEAN
-_SHAPE = 0.3
+_SHAPE = 0.25
 _SHAPE_WEIGHT = 20.0
 _SHAPES = (0.02, 0.6)
-_HEAVY, _BIAS = 0.15, 0.8
+_HEAVY, _BIAS = 0.15, 1.0
 """Heavy tails show their weight seldom: moments of few excesses underestimate them by about so much."""
 _WEIGHT = 10.0
-_MEMORY = 500.0
-_DOUBT = 5.0
-_CLIP = 40.0
+_MEMORY = 400.0
+_DOUBT = 3.0
+_CLIP = 25.0
 _LN10 = math.log(10)
-_NUMBERS = ("threshold", "number", "mean", "square", "margin")
+_NUMBERS = ("threshold", "number", "mean", "square", "limit")
 
 
 class Tail:
     """One tail. `threshold`: exceeded by QUANTILE of all deviations; `number`, `mean`, `square`: of the excesses beyond it.
 
-    `margin`: how far beyond the threshold the wanted surprise (`Tails.depth`) lies.
+    `limit`: the deviation that has the wanted surprise (`Tails.depth`), as last judged.
     """
 
-    __slots__ = ("margin", "mean", "number", "square", "threshold")
+    __slots__ = ("limit", "mean", "number", "square", "threshold")
 
     def __init__(self) -> None:
         self.threshold = _FIRST
         self.number = 0.0
         self.mean = _MEAN
         self.square = _SQUARE
-        self.margin = 0.0
+        self.limit = 0.0
 
     def shape(self) -> tuple[float, float, float]:
         """Shape and scale of the Pareto distribution, and how much it is to be trusted (0…1)."""
@@ -58,7 +58,7 @@ class Tail:
     def exceed(self, deviation: float, depth: float) -> float:
         """The surprise of a deviation beyond the threshold; learns from it."""
         excess = deviation - self.threshold
-        shape, scale, trust = self.shape()
+        shape, scale, trust = self._reach(depth)
         surprise = THRESHOLD_SURPRISE + math.log1p(shape * excess / scale) / (shape * _LN10) * trust
         # One outlier must not widen the tail for long: it counts as no more than so many mean excesses.
         excess = min(excess, _CLIP * self.mean)
@@ -66,14 +66,17 @@ class Tail:
         share = 1.0 / (self.number + _WEIGHT)
         self.mean += share * (excess - self.mean)
         self.square += share * (excess * excess - self.square)
-        self.reach(depth)
         return surprise
 
-    def reach(self, surprise: float) -> None:
-        """Learn the margin of a surprise."""
+    def aim(self, depth: float) -> None:
+        """Learn the limit of a surprise."""
+        self._reach(depth)
+
+    def _reach(self, depth: float) -> tuple[float, float, float]:
         shape, scale, trust = self.shape()
-        beyond = max(0.0, surprise - THRESHOLD_SURPRISE) * _LN10 / trust
-        self.margin = scale / shape * math.expm1(min(shape * beyond, 50.0))
+        beyond = max(0.0, depth - THRESHOLD_SURPRISE) * _LN10 / trust
+        self.limit = self.threshold + scale / shape * math.expm1(min(shape * beyond, 50.0))
+        return shape, scale, trust
 
 
 class Tails:
@@ -86,16 +89,20 @@ class Tails:
         self.down = Tail()
         self.depth = 0.0
 
+    def forget(self) -> None:
+        """Begin anew."""
+        self.up, self.down = Tail(), Tail()
+        self.aim(self.depth)
+
     def aim(self, depth: float) -> None:
         """From now on the bounds are those of this surprise."""
         self.depth = depth
-        self.up.reach(depth)
-        self.down.reach(depth)
+        self.up.aim(depth)
+        self.down.aim(depth)
 
     def bounds(self, centre: float, unit: float) -> tuple[float, float]:
         """What lies outside is at least as improbable as `depth` says."""
-        up, down = self.up, self.down
-        return centre - unit * (down.threshold + down.margin), centre + unit * (up.threshold + up.margin)
+        return centre - unit * self.down.limit, centre + unit * self.up.limit
 
     def see(self, deviation: float, pace: float) -> float:
         """The surprise of a deviation, -log10 of its probability; learns from it, thresholds by `pace`."""

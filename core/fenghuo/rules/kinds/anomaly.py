@@ -44,7 +44,7 @@ class AnomalySection(ObservedSection):
     )
     sensitivity: Literal["low", "medium", "high"] | Annotated[float, Field(gt=0, le=1_000)] = Field(
         default="medium",
-        description="False alerts that may be expected per series and month: low is 0.02, medium 0.1, high 1.",
+        description="False alerts that may be expected per series and month: low is 0.01, medium 0.05, high 0.5.",
     )
     direction: Literal["both", "up", "down"] = Field(
         default="both", description="Whether only values above, or only below what is expected are of interest."
