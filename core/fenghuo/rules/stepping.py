@@ -56,6 +56,19 @@ class StepsCell:
     Subclasses find matches in it.
     """
 
+    __slots__ = (
+        "_counts",
+        "_entry",
+        "_is_used",
+        "_log",
+        "_pattern",
+        "_seen",
+        "_serial",
+        "given_up",
+        "late",
+        "newest",
+    )
+
     def __init__(self, pattern: Pattern) -> None:
         self._pattern = pattern
         self._log: list[Entry] = []
@@ -220,6 +233,8 @@ class _Partial:
 class OrderedCell(StepsCell):
     """Steps in order."""
 
+    __slots__ = ("_done",)
+
     def __init__(self, pattern: Pattern) -> None:
         super().__init__(pattern)
         self._done: list[_Partial | None] = [None] * len(pattern.stages)
@@ -300,6 +315,8 @@ class OrderedCell(StepsCell):
 
 class AnyOrderCell(StepsCell):
     """Steps in any order; one observation may be several of them."""
+
+    __slots__ = ()
 
     def _next(self, entry: Entry) -> Sequence[Entry] | None:
         if entry.steps & self._pattern.breaks:

@@ -100,6 +100,8 @@ class BeaconBody(Observer):
 class BeaconCell:
     """The newest contacts of a group: their times, their sizes, the last of their events."""
 
+    __slots__ = ("_body", "_ids", "_new", "_sizes", "_stops", "_times")
+
     def __init__(self, body: BeaconBody) -> None:
         self._body = body
         self._times = array("q")

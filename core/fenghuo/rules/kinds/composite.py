@@ -47,6 +47,8 @@ class CompositeSection(RuleSection):
 class CompositeCell:
     """What fires for one group: by rule the fingerprints, each with when it was heard and the events behind it."""
 
+    __slots__ = ("_firing", "_forget", "_names", "given_up")
+
     def __init__(self, names: tuple[str, ...], forget: int) -> None:
         self._names = names
         self._forget = forget
