@@ -10,18 +10,20 @@ from typing import Annotated, Any
 import typer
 
 from fenghuo.cli.output import JsonOption, print_error, print_json, problem_json
-from fenghuo.errors import Located, Place, Problem
+from fenghuo.config.words import printable, suggest
+from fenghuo.errors import Located, Permanent, Place, Problem
 from fenghuo.packs import packs_path
 from fenghuo.rules.backtest import backtest_file
 from fenghuo.rules.costs import TOKEN, read_cost
 from fenghuo.rules.coverage import coverage, shapes, share_of
-from fenghuo.rules.explain import LANGUAGES, Language, explain, explained_json, find_rule, print_explained
+from fenghuo.rules.explain import LANGUAGES, explain
 from fenghuo.rules.load import read_rules
 from fenghuo.rules.reference import rule_reference
-from fenghuo.rules.report import counted, print_report, print_report_json
-from fenghuo.rules.rule import RuleSet
+from fenghuo.rules.report import counted, explained_json, print_explained, print_report, print_report_json
+from fenghuo.rules.rule import Overlay, RuleSet
 from fenghuo.rules.schema import rule_schema
 from fenghuo.rules.testing import run_tests, speaks_of
+from fenghuo.rules.wording import Language
 
 Paths = Annotated[
     list[Path] | None, typer.Argument(metavar="[PATH]…", help="Rule files and folders; the shipped packs if none.")
@@ -40,8 +42,16 @@ def check_rules(paths: Paths = None, as_json: JsonOption = False) -> None:
     """Say whether rules are right, or everything that is wrong with them; exit status 1 then."""
     found, problems = _read(paths)
     if as_json:
-        print_json({"rules": _rules_json(found, problems), "errors": [problem_json(problem) for problem in problems]})
+        print_json(
+            {
+                "rules": _rules_json(found, problems),
+                "overlays": [_overlay_json(overlay) for overlay in found.overlays],
+                "errors": [problem_json(problem) for problem in problems],
+            }
+        )
     else:
+        for overlay in found.overlays:
+            sys.stdout.write(f"{overlay.place}: changes {overlay.rule}: {'; '.join(overlay.changes)}\n")
         for item in found.inapplicable:
             sys.stdout.write(f"{item.place}: {item.title or item.id}: does not apply: {item.reason}\n")
         if problems:
@@ -111,7 +121,7 @@ def explain_rule(
     if not languages:
         raise typer.BadParameter("zh, en or both", param_hint="--lang")
     found, _ = read_rules([*(paths or []), packs_path()])
-    rule = find_rule(found, rule_id)
+    rule = _find(found, rule_id)
     cost = read_cost(metrics, rule) if metrics else None
     overlays = tuple(each for each in found.overlays if each.rule in (rule.name, rule.id))
     told: dict[Language, dict[str, str]] = {each: explain(rule, each, cost, overlays) for each in languages}
@@ -139,6 +149,18 @@ def _read(paths: list[Path] | None) -> tuple[RuleSet, list[Problem]]:
     if not paths:
         return read_rules([shipped], require_tests=True)
     return read_rules(paths, base=[shipped])
+
+
+def _find(rules: RuleSet, wanted: str) -> Rule:
+    """The rule of this id or name; `Permanent` says what is near where there is none."""
+    for rule in rules.rules:
+        if wanted in (rule.id, rule.name):
+            return rule
+    for item in (*rules.inapplicable, *rules.refused):
+        if wanted == item.id:
+            raise Permanent(f"{item.place}: {item.title or item.id} is not loaded: {item.reason}")
+    hint = suggest(wanted, [rule.name for rule in rules.rules])
+    raise Permanent(f"no rule has the id or name {printable(wanted[:100])!r}" + (f"; {hint}" if hint else ""))
 
 
 def _with_shipped(found: RuleSet) -> RuleSet:
@@ -171,6 +193,16 @@ def _rules_json(found: RuleSet, problems: list[Problem]) -> list[dict[str, Any]]
             told.add(problem.place.file)
             rows.append(_row("", "", problem.place, "refused", problem.message))
     return rows
+
+
+def _overlay_json(overlay: Overlay) -> dict[str, Any]:
+    return {
+        "rule": overlay.rule,
+        "file": overlay.place.file,
+        "line": overlay.place.line,
+        "reason": overlay.reason or None,
+        "changes": list(overlay.changes),
+    }
 
 
 def _row(id_: str, title: str, place: Place, status: str, reason: str | None) -> dict[str, Any]:

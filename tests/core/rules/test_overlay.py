@@ -1,12 +1,18 @@
 from __future__ import annotations
 
+import json
 import re
+from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from fenghuo.clock import VirtualClock
 from fenghuo.model import Event
+from fenghuo.packs import packs_path
 from fenghuo.rules import Engine, RuleSet, load_rules, read_rules
+from fenghuo.rules.cli import app
+from fenghuo.rules.overlay import ADJUSTABLE, IDENTITY
 from fenghuo.rules.testing import run_tests
 
 BASE = """\
@@ -307,3 +313,42 @@ def test_a_mistake_in_an_overlay_of_a_sigma_rule_is_told_at_its_place(tmp_path, 
     (tmp_path / "site.yaml").write_text(f"overlay: dns-miner\n{text}\n")
     _, problems = read_rules([tmp_path])
     assert any(re.match(rf".*/site.yaml:{wanted}", str(problem)) for problem in problems), problems
+
+
+GUIDE = (Path(__file__).parents[3] / "docs" / "guides" / "rules-overlay.md").read_text()
+
+
+def test_the_overlays_of_the_guide_are_right_and_their_tests_pass(tmp_path):
+    (text,) = (part for part in re.findall(r"```yaml\n(.*?)```", GUIDE, re.DOTALL) if part.startswith("overlay:"))
+    (tmp_path / "site.yaml").write_text(text)
+    found, problems = read_rules([tmp_path], base=[packs_path()])
+    assert not problems
+    assert [rule.section.enabled for rule in found.rules] == [True, False]
+    outcomes = run_tests(found)
+    assert "34 degrees are usual here" in {outcome.case.title for outcome in outcomes}
+    assert all(outcome.passed for outcome in outcomes)
+
+
+def test_the_guide_names_what_can_and_what_cannot_be_changed():
+    cannot = GUIDE[GUIDE.index("cannot be changed:") : GUIDE.index("A Sigma rule")]
+    for key in ("id", "name", "title", "kind", "data", "measurement", "dataset", "logsource", "detection", "group_by"):
+        assert key in IDENTITY
+        assert f"`{key}`" in cannot
+    sigma = GUIDE[GUIDE.index("A Sigma rule") :]
+    for key in set(ADJUSTABLE) - {"message_zh", "message_resolved", "message_resolved_zh", "repeat"}:
+        assert f"`{key}`" in sigma
+
+
+def test_check_lists_overlays_with_what_they_change(tmp_path):
+    (tmp_path / "site.yaml").write_text(
+        "overlay: environment.server-room-hot\nreason: warm here\ncondition: value > 36\n"
+    )
+    result = CliRunner().invoke(app, ["check", str(tmp_path)])
+    assert result.exit_code == 0, result.output
+    assert (
+        "site.yaml:1:1: changes environment.server-room-hot: condition: value > 36, was value > 32\n" in result.stdout
+    )
+    (overlay,) = json.loads(CliRunner().invoke(app, ["check", "--json", str(tmp_path)]).stdout)["overlays"]
+    assert overlay["rule"] == "environment.server-room-hot"
+    assert overlay["reason"] == "warm here"
+    assert overlay["changes"] == ["condition: value > 36, was value > 32"]
