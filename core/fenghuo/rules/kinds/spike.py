@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
 from fenghuo.config import Duration
 from fenghuo.rules.kinds.base import Kind, Reader, milliseconds
+from fenghuo.rules.kinds.observed import FOREVER
 from fenghuo.rules.lifecycle import Holds
 from fenghuo.rules.observe import Cell, Seen
 from fenghuo.rules.windows.buckets import Buckets
@@ -82,39 +84,43 @@ class SpikeCell(MeasuringCell["SpikeBody"]):
             self.given_up += store.merge() if self.body.data is None else store.crop(self.body.most)
 
     def leave(self, now: int) -> None:
-        edge = now - self.body.window
+        near, edge = self.near, now - self.body.window
         if self.before is not None:
-            for time, number in self.near.until(edge):
-                self._put(self.before, time, "", number)
+            if len(near) and near.oldest <= edge:
+                for time, number in near.until(edge):
+                    self._put(self.before, time, "", number)
             self.before.leave(edge - self.body.period)
         elif self.buckets is not None:
             self.buckets.leave(edge - self.body.period)
-        self.near.leave(edge)
+        near.leave(edge)
 
     def wait(self) -> None:
         window, now = self.body.window, self.now
-        moments: list[int] = []
-        if len(self.near):
-            moments.append(self.near.oldest + window)
+        due = self.near.oldest + window if len(self.near) else FOREVER
         if self.before:
-            moments.append(self.before.oldest + window + self.body.period)
+            due = min(due, self.before.oldest + window + self.body.period)
         if self.buckets:
-            moments.append((now // self.buckets.width + 1) * self.buckets.width)
-        if moments:
-            moments += [moment for moment in self._openings() if moment > now]
-        self.due = min(moments, default=None)
+            due = min(due, (now // self.buckets.width + 1) * self.buckets.width)
+        if due == FOREVER:
+            self.due = None
+            return
+        if now < self.since + self.body.opening or self.pauses:
+            due = min([due, *(moment for moment in self._openings() if moment > now)])
+        self.due = due
 
     def _openings(self) -> list[int]:
         """When it may speak again that could not."""
         body = self.body
         pauses = [end + far for _, end in self.pauses for far in (body.window, body.window + body.period)]
-        return [self.since + max(body.window + body.period, body.learn), *pauses]
+        return [self.since + body.opening, *pauses]
 
     def _may_speak(self) -> bool:
         """Whether both windows were listened to from end to end, and the group was learnt."""
         body, now = self.body, self.now
-        if now < self.since + max(body.window + body.period, body.learn):
+        if now < self.since + body.opening:
             return False
+        if not self.pauses:
+            return True
         ends = (now, now - body.period)
         return not any(begin < end and until > end - body.window for begin, until in self.pauses for end in ends)
 
@@ -171,6 +177,11 @@ class SpikeBody(MeasuringBody):
     min_value: float = 0
     min_previous: float = 1
     learn: int = 0
+
+    @cached_property
+    def opening(self) -> int:
+        """How long after a group was first seen it may be spoken of."""
+        return max(self.window + self.period, self.learn)
 
     def start(self) -> Cell:
         return SpikeCell(self)
