@@ -412,6 +412,16 @@ correlation:
     ]
 
 
+def test_the_end_of_an_alert_is_no_observation_for_the_correlation_above(replay):
+    outer = """
+title: Two storms
+correlation: {type: event_count, rules: [many_failed], timespan: 1d, condition: {gte: 2}}
+"""
+    assert not replay(seconds([0, 1, 2], login("failure")), RULES, CHAIN, outer, until=3600)
+    again = seconds([0, 1, 2, 1000, 1001, 1002], login("failure"))
+    assert [one.at for one in replay(again, RULES, CHAIN, outer)] == [1002]
+
+
 def test_an_event_that_two_rules_match_counts_once(replay):
     twice = (
         RULES

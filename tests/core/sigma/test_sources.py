@@ -6,6 +6,7 @@ import pytest
 
 from fenghuo.errors import Located
 from fenghuo.rules.detection import View, compile_detection
+from fenghuo.rules.load import read_rules
 from fenghuo.rules.sigma import detection_of
 from fenghuo.rules.sigma.pipeline import read_pipeline
 
@@ -306,6 +307,20 @@ def test_a_pipeline_file_may_name_lists_in_files(tmp_path, read):
         False,
         False,
     ]
+
+
+def test_a_pipeline_among_the_rule_files_holds_for_all_of_them(tmp_path):
+    (tmp_path / "names.txt").write_text("srv1\n")
+    (tmp_path / "site.yml").write_text(PIPELINE)
+    (tmp_path / "rule.yml").write_text(
+        "title: t\nlogsource: {product: acme}\ndetection: {s: {who|expand: '%Listed%'}, condition: s}"
+    )
+    loaded, problems = read_rules([tmp_path])
+    assert not problems
+    assert [rule.title for rule in loaded.rules] == ["t"]
+    (tmp_path / "site.yml").write_text(PIPELINE.replace("fields: {who: user.name}", "fields: {who: [5]}"))
+    loaded, problems = read_rules([tmp_path])
+    assert [(problem.place.line, "expected" in problem.message) for problem in problems] == [(8, True)]
 
 
 @pytest.mark.parametrize(
