@@ -60,6 +60,7 @@ class Refused:
         return self.counts.total()
 
     def add(self, reason: str, line: int, text: object = "") -> None:
+        reason = printable(reason)
         if reason not in self.counts and len(self.counts) >= MAX_REASONS:
             reason = "other"
         self.counts[reason] += 1

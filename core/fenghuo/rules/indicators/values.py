@@ -15,6 +15,8 @@ _URL = re.compile(
     r"(?:([a-z][a-z0-9+.-]*):)?//(?:[^/?#@]*@)?(\[[0-9a-f:.]+\]|[^/?#:\[\]@\s]+)(?::([0-9]*))?(/[^?#\s]*)?(\?[^#\s]*)?(?:#.*)?",
     re.IGNORECASE,
 )
+_USUAL_URL = re.compile(r"https?://(?:[a-z0-9-]+\.)*[a-z0-9-]+/[^?#\s%]*(?:\?[^#\s%]*)?")
+"""What is its own key already: most of what is seen."""
 _DEFAULT_PORT = {"http": "80", "https": "443", "ftp": "21", "ws": "80", "wss": "443"}
 _ESCAPE = re.compile(r"%([0-9a-fA-F]{2})")
 _UNRESERVED = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
@@ -124,6 +126,8 @@ def url_key(text: str) -> str | None:
     Escapes of unreserved characters are undone and the others are in upper case (RFC 3986, 6.2.2). Without a scheme
     (`bad.example/x`) the key has none either. None where it is no URL.
     """
+    if _USUAL_URL.fullmatch(text):
+        return text
     match = _URL.fullmatch(text if "://" in text or text.startswith("//") else f"//{text}")
     if match is None:
         return None
