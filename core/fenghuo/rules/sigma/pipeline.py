@@ -306,7 +306,7 @@ class _PipelineReader:
     def _target(self, value: Any, path: Keys) -> Target:
         if isinstance(value, str) and value:
             return Target(value)
-        data = cast("Mapping[str, Any]", value) if isinstance(value, Mapping) else {}
+        data: Mapping[str, Any] = cast("Any", value) if isinstance(value, Mapping) else {}
         name, values = data.get("field"), data.get("values")
         if not isinstance(name, str) or not isinstance(values, Mapping) or set(data) != {"field", "values"}:
             self._say(path, "expected the name of a field, or {field, values}")
