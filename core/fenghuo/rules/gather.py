@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,7 +14,7 @@ from fenghuo.rules.documents import Text
 from fenghuo.rules.lists import Lists
 from fenghuo.rules.overlay import Draft, apply_overlays, match_overlays
 from fenghuo.rules.parse import FILE, Parsed, Source
-from fenghuo.rules.references import Wrong, check_names, check_references
+from fenghuo.rules.references import Wrong, check_names, check_references, observed
 from fenghuo.rules.rule import Overlay, Rule, Unloaded
 
 if TYPE_CHECKING:
@@ -156,7 +156,27 @@ class Gathered:
                 for name, hint in entry.unknown
             ]
         asked = {id(entry.rule) for entry in self.entries if entry.is_asked}
-        return [each for each in wrong if id(each.rule) in asked]
+        return [each for each in wrong if id(each.rule) in asked] + list(self._check_running(asked))
+
+    def _check_running(self, asked: Collection[int]) -> Iterator[Wrong]:
+        """A rule that stands on others runs where they do, and does not without them: it would be silently dead."""
+        by_name = {entry.rule.name: entry for entry in self.entries}
+        for entry in self.entries:
+            rule = entry.rule
+            for name in observed(rule) if rule.section.enabled else ():
+                other = by_name.get(name)
+                if other is None:
+                    continue
+                draft = next((draft for draft in other.drafts if "enabled" in draft.source.keys), None)
+                if id(rule) not in asked and draft is None:
+                    continue
+                if not other.rule.section.enabled:
+                    place = self.find(rule, "", name) if draft is None else draft.place("enabled")
+                    message = f"{rule.name!r} stands on {name!r}, which is disabled"
+                    yield Wrong(rule, Problem(place, message, "enable that one, or disable this one as well"))
+                elif rule.section.runs == "agent" and other.rule.section.runs == "collector":
+                    message = f"{rule.name!r} stands on {name!r}, which runs at the collector"
+                    yield Wrong(rule, Problem(self.find(rule, "", name), message, "say `runs: collector`"))
 
     def find(self, rule: Rule, key: str, word: str) -> Place:
         """Where a rule, or an overlay of it, says a word below a key (anywhere if the key is empty)."""

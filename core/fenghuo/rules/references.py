@@ -34,14 +34,15 @@ def _suppressors(rule: Rule) -> tuple[str, ...]:
     return tuple(rule.section.suppress_if.rules) if rule.section.suppress_if else ()
 
 
-def _observed(rule: Rule) -> tuple[str, ...]:
+def observed(rule: Rule) -> tuple[str, ...]:
+    """The rules whose alerts a rule looks at."""
     observer = rule.observer
     return tuple(name for selection in observer.selections for name in selection.rules) if observer else ()
 
 
 RELATIONS = (
     Relation("suppress_if", "two that hold each other back would both stay silent", _suppressors),
-    Relation("", "a rule cannot look at its own alerts", _observed),
+    Relation("", "a rule cannot look at its own alerts", observed),
 )
 
 

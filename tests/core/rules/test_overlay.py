@@ -247,6 +247,41 @@ def test_a_rule_of_the_site_cannot_take_the_name_of_a_shipped_one(site):
     assert problem.startswith("0.yaml:3:7: name 'environment.server-room-hot' is taken (by the rule at rule.yaml:1:1)")
 
 
+BOTH = """\
+title: Both rooms
+id: 11111111-0000-4000-8000-000000000005
+name: both
+kind: composite
+of: [environment.server-room-hot, environment.server-room-cold]
+"""
+
+
+def test_a_rule_that_others_stand_on_is_not_disabled_without_them(tmp_path):
+    (tmp_path / "base").mkdir()
+    (tmp_path / "base" / "rule.yaml").write_text(f"{BASE}---\n{OTHER}---\n{BOTH}")
+    (tmp_path / "site.yaml").write_text("overlay: environment.server-room-cold\nenabled: false\n")
+    for found, problems in (
+        read_rules([tmp_path / "site.yaml"], base=[tmp_path / "base"]),
+        read_rules([tmp_path / "base", tmp_path / "site.yaml"]),
+    ):
+        assert "both" not in {rule.name for rule in found.rules}
+        (problem,) = problems
+        assert str(problem) == (
+            f"{tmp_path}/site.yaml:2:10: 'both' stands on 'environment.server-room-cold', which is disabled "
+            "(enable that one, or disable this one as well)"
+        )
+    (tmp_path / "more.yaml").write_text("overlay: both\nenabled: false\n")
+    assert not read_rules([tmp_path])[1]
+
+
+def test_a_rule_runs_where_those_run_that_it_stands_on(tmp_path):
+    (tmp_path / "rule.yaml").write_text(f"{BASE}---\n{OTHER}runs: collector\n---\n{BOTH}")
+    (problem,) = read_rules([tmp_path])[1]
+    assert re.search(r":40:35: 'both' stands on .*, which runs at the collector", str(problem))
+    (tmp_path / "rule.yaml").write_text(f"{BASE}---\n{OTHER}runs: collector\n---\n{BOTH}runs: collector\n")
+    assert not read_rules([tmp_path])[1]
+
+
 SIGMA = """\
 title: A name that resolves to a miner
 id: 5f1d9c4e-0000-4000-8000-000000000001
