@@ -175,6 +175,57 @@ VALUES: Mapping[str, Names] = {
 }
 """What `value` means in a kind; `{}` is its data. In other kinds it is the data itself."""
 
+FIRES: Mapping[str, Names] = {
+    "match": ("at each such event", "每出现一个这样的事件"),
+    "absence": ("when no reading comes", "当读数中断"),
+    "anomaly": ("when a value is far from what is usual", "当数值明显偏离常态"),
+    "new_value": ("when a value is seen for the first time, once it has learnt", "学习期过后首次出现某取值"),
+    "sequence": ("when all steps came in time", "当各步骤在限时内全部发生"),
+    "beacon": ("when contacts are regular", "当外联呈周期性"),
+    "indicator": ("at each event that names something listed", "每出现一个命中名单的事件"),
+    "allow": ("at each event that is not allowed", "每出现一个不被允许的事件"),
+    "deny": ("at each event that is forbidden", "每出现一个被禁止的事件"),
+    "composite": ("when all of these rules fire", "当这些规则全部触发"),
+    "change": ("at each change", "每次变化"),
+}
+"""When a kind fires that says no condition."""
+
+KEYS_ZH: Mapping[str, str] = {
+    "against": "对比对象",
+    "allow": "允许",
+    "count": "次数",
+    "deny": "禁止",
+    "direction": "方向",
+    "field": "字段",
+    "fields": "查询字段",
+    "forget": "遗忘期",
+    "function": "汇总方法",
+    "ignore_random_mac": "忽略随机 MAC",
+    "jitter": "允许抖动",
+    "lasts": "告警持续",
+    "learn": "学习期",
+    "lists": "名单",
+    "counter": "计数器",
+    "min_change": "最小变化",
+    "min_count": "最少数量",
+    "min_previous": "此前最小值",
+    "min_value": "最小值",
+    "presence": "出现率",
+    "season": "周期性",
+    "size_jitter": "大小抖动",
+    "min_confidence": "最低置信度",
+    "of": "对象",
+    "ordered": "按顺序",
+    "part": "部分",
+    "period": "周期",
+    "sensitivity": "灵敏度",
+    "size": "大小",
+    "until": "重新开始",
+    "window": "窗口",
+    "within": "限时",
+}
+"""What the keys of kinds are called in Chinese."""
+
 MEASUREMENTS: Mapping[str, tuple[str, ...]] = {
     "interface": ("snmp",),
     "system": ("snmp",),

@@ -20,7 +20,7 @@ from fenghuo.rules.explain import LANGUAGES, explain
 from fenghuo.rules.load import read_rules
 from fenghuo.rules.reference import rule_reference
 from fenghuo.rules.report import counted, explained_json, print_explained, print_report, print_report_json
-from fenghuo.rules.rule import Overlay, RuleSet
+from fenghuo.rules.rule import Overlay, Rule, RuleSet
 from fenghuo.rules.schema import rule_schema
 from fenghuo.rules.testing import run_tests, speaks_of
 from fenghuo.rules.wording import Language

@@ -5,19 +5,27 @@ from __future__ import annotations
 import os
 import urllib.request
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
-from prometheus_client.parser import text_string_to_metric_families
-
 from fenghuo.errors import Permanent
-from fenghuo.rules.explain import COSTS, Cost
 from fenghuo.rules.rule import Rule
 
 MAX_BYTES = 64 << 20
 TIMEOUT_SECONDS = 10
 TOKEN = "FENGHUO_METRICS_TOKEN"  # noqa: S105 — the name of the variable, not the token
 _PREFIX = "fenghuo_rule_"
+COSTS = ("evaluations", "matches", "alerts", "groups", "evictions", "late", "cpu")
+"""What is told of a rule's cost, by the words in `fenghuo_rule_<word>`."""
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a running engine said of the rule. `source`: who was asked."""
+
+    source: str
+    values: Mapping[str, float]
 
 
 def read_cost(source: str, rule: Rule) -> Cost:
@@ -47,6 +55,8 @@ def _text(source: str) -> str:
 
 
 def _samples(text: str, source: str) -> Iterator[tuple[str, dict[str, str], float]]:
+    from prometheus_client.parser import text_string_to_metric_families  # noqa: PLC0415 — only where somebody asks
+
     lines = [line for line in text.splitlines() if line.startswith(_PREFIX)]
     try:
         for family in text_string_to_metric_families("\n".join(lines) + "\n"):

@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel
-
-from fenghuo.cli.output import styled
 from fenghuo.config import format_duration
-from fenghuo.config.words import printable, suggest
-from fenghuo.errors import Permanent
 from fenghuo.rules.catalog import (
     CLAUSES,
     DATASETS,
+    FIRES,
     INPUTS,
+    KEYS_ZH,
     KINDS,
     MEASUREMENTS,
     TECHNIQUES,
@@ -25,12 +19,14 @@ from fenghuo.rules.catalog import (
     clause_of,
     technique_of,
 )
+from fenghuo.rules.costs import COSTS, Cost
 from fenghuo.rules.expression import VARIABLES, ExpressionError, parse_condition
-from fenghuo.rules.rule import Overlay, Rule, RuleSet
+from fenghuo.rules.rule import Overlay, Rule
 from fenghuo.rules.section import Party, RuleSection
-from fenghuo.rules.wording import Language, in_words
+from fenghuo.rules.wording import Language, in_words, shown
 
 if TYPE_CHECKING:
+    from fenghuo.rules.detection import Node as Detection
     from fenghuo.rules.observe import Selection
 
 
@@ -64,23 +60,12 @@ HEADINGS: Mapping[str, tuple[str, str]] = {
 }
 """What is told of a rule, in order."""
 
-_SPAN_KEYS = frozenset(
-    {"every", "up_to", "hold", "within", "window", "lasts", "learn", "learning", "forget", "period", "span"}
-)
 _TOLD_ELSEWHERE = frozenset(
     {"kind", "data", "where", "exceptions", "dataset", "logsource", "detection", "condition", "clear", "hold", "steps"}
 )
 _SHORT = 40
 """Longer data are called "the value" in conditions."""
 _LEVELS_ZH = {"informational": "提示", "low": "低", "medium": "中", "high": "高", "critical": "严重"}
-
-
-@dataclass(frozen=True)
-class Cost:
-    """What a running engine said of the rule. `source`: who was asked."""
-
-    source: str
-    values: Mapping[str, float]
 
 
 def explain(
@@ -133,7 +118,7 @@ class _Teller:
         measurement = self._section.measurement
         if data:
             yield self._say(f"the value `{data}` of readings", f"读数中的 `{data}`")
-        fields = ", ".join(f"`{name}`" for name in self._rule.body.needs if name != data)
+        fields = ", ".join(f"`{name}`" for name in self._rule.body.needs if name not in (data or ""))
         if fields:
             yield self._say(f"readings must have {fields} too", f"读数还须含 {fields}")
         if measurement:
@@ -196,13 +181,16 @@ class _Teller:
             if step.within:
                 span = format_duration(step.within)
                 more.append(self._say(f"within {span}", f"{span} 之内"))
-            suffix = f" ({', '.join(more)})" if more else ""
+            suffix = self._say(f" ({', '.join(more)})", f"（{'，'.join(more)}）") if more else ""
             yield f"{number}. {step.name or f'step{number}'}: {what}{suffix}"
 
     def _detection(self, selection: Selection) -> str:
         from fenghuo.rules.detection.describe import describe  # noqa: PLC0415 — only rules over events need it
 
-        return describe(selection.when, self._language) if selection.when is not None else ""
+        if selection.when is None:
+            return ""
+        node = _without_dataset(selection.when) if self._key("dataset") else selection.when
+        return describe(node, self._language) if node is not None else self._say("all of them", "全部")
 
     def _matches(self, key: str, values: list[str]) -> str:
         choices = self._say(" or ", " 或 ").join(values[:12])
@@ -233,10 +221,8 @@ class _Teller:
         condition = self._key("condition")
         if condition:
             yield self._when(condition)
-        elif self._rule.kind == "absence":
-            yield self._say("when no reading comes", "当读数中断")
         else:
-            yield self._say("at once", "立即")
+            yield self._say(*FIRES.get(self._rule.kind, ("at once", "立即")))
 
     def _when(self, text: str) -> str:
         """A condition in words, and as it is written."""
@@ -272,9 +258,11 @@ class _Teller:
                 or name not in self._section.model_fields_set
             ):
                 continue
-            value = _shown(name, getattr(self._section, name))
-            meaning = f" — {field.description}" if field.description and self._language == "en" else ""
-            yield f"{key}: {value}{meaning}"
+            value = shown(getattr(self._section, name), field)
+            if self._language == "en":
+                yield f"{key}: {value} — {field.description}"
+            else:
+                yield f"{key}（{KEYS_ZH[key]}）: {value}" if key in KEYS_ZH else f"{key}: {value}"
 
     def holds(self) -> Iterator[str]:
         if self._rule.holds.fire:
@@ -291,7 +279,7 @@ class _Teller:
             yield self._say(f"{span} after the last time", f"最后一次之后 {span}")
         else:
             yield self._say("when the condition no longer holds", "条件不再成立时")
-        if holds.forget:
+        if holds.forget and holds.lasts is None:
             span = format_duration(holds.forget / 1000)
             yield self._say(f"or when nothing was heard for {span}", f"或 {span} 没有任何数据")
         if holds.flap_changes:
@@ -323,13 +311,13 @@ class _Teller:
     def when(self) -> Iterator[str]:
         schedule = self._key("schedule")
         if schedule:
-            yield _shown("schedule", schedule)
+            yield shown(schedule)
 
     def spacing(self) -> Iterator[str]:
         for key in ("throttle", "repeat"):
             value = self._key(key)
             if value:
-                yield f"{key}: {_shown(key, value)}"
+                yield f"{key}: {shown(value)}"
 
     def memory(self) -> Iterator[str]:
         groups = self._section.limits.groups
@@ -414,69 +402,14 @@ class _Teller:
         ).format_map({**dict.fromkeys(COSTS, "0"), **number})
 
 
-COSTS = ("evaluations", "matches", "alerts", "groups", "evictions", "late", "cpu")
-"""What is told of a rule's cost, by the words in `fenghuo_rule_<word>`."""
-
-
 def _party(party: Party) -> str:
     return ", ".join(f"{name} `{field}`" for name, field in party.model_dump().items() if field)
 
 
-def _shown(name: str, value: Any) -> str:
-    """A value as one would write it in YAML; the key's name tells whether it is a span of time."""
-    if isinstance(value, int | float) and not isinstance(value, bool) and name in _SPAN_KEYS:
-        return format_duration(value)
-    if isinstance(value, BaseModel):
-        value = value.model_dump(exclude_defaults=True, by_alias=True)
-    if isinstance(value, dict):
-        return ", ".join(f"{key}: {_shown(key, item)}" for key, item in cast("dict[str, Any]", value).items())
-    if isinstance(value, list | tuple):
-        return ", ".join(_shown(name, item) for item in cast("list[Any]", value))
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+def _without_dataset(node: Detection) -> Detection | None:
+    """A condition without the one on the dataset, which is told before; None where nothing is left."""
+    from fenghuo.rules.detection import Every, Test  # noqa: PLC0415 — only rules over events need it
 
-
-# The command
-
-
-def find_rule(rules: RuleSet, wanted: str) -> Rule:
-    """The rule of this id or name; `Permanent` says what is near where there is none."""
-    for rule in rules.rules:
-        if wanted in (rule.id, rule.name):
-            return rule
-    for item in (*rules.inapplicable, *rules.refused):
-        if wanted == item.id:
-            raise Permanent(f"{item.place}: {item.title or item.id} is not loaded: {item.reason}")
-    hint = suggest(wanted, [rule.name for rule in rules.rules])
-    raise Permanent(f"no rule has the id or name {printable(wanted[:100])!r}" + (f"; {hint}" if hint else ""))
-
-
-def print_explained(rule: Rule, told: Mapping[Language, Mapping[str, str]]) -> None:
-    """For people, one language after the other."""
-    for number, (language, texts) in enumerate(told.items()):
-        title = rule.section.title_zh if language == "zh" and rule.section.title_zh else rule.title
-        sys.stdout.write("\n" if number else "")
-        sys.stdout.write(styled(f"{title} · {rule.name}", "bold", sys.stdout) + "\n")
-        sys.stdout.write(styled(f"{rule.id} · {rule.place}", "dim", sys.stdout) + "\n")
-        for key, text in texts.items():
-            heading = HEADINGS[key][LANGUAGES.index(language)]
-            sys.stdout.write(styled(heading, "cyan", sys.stdout) + "\n")
-            sys.stdout.write("".join(f"  {line}\n" for line in text.splitlines()))
-
-
-def explained_json(rule: Rule, told: Mapping[Language, Mapping[str, str]], cost: Cost | None) -> dict[str, Any]:
-    """As one document."""
-    section = rule.section
-    return {
-        "id": rule.id,
-        "name": rule.name,
-        "title": rule.title,
-        "title_zh": section.title_zh or None,
-        "kind": rule.kind,
-        "file": rule.place.file,
-        "line": rule.place.line or None,
-        "enabled": section.enabled,
-        "runs": section.runs,
-        "tags": list(section.tags),
-        **{language: dict(texts) for language, texts in told.items()},
-        "cost": None if cost is None else {"source": cost.source, **cost.values},
-    }
+    parts = node.parts if isinstance(node, Every) else (node,)
+    others = [part for part in parts if not (isinstance(part, Test) and part.field == "event.dataset")]
+    return Every(tuple(others)) if others else None

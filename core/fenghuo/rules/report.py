@@ -1,15 +1,18 @@
-"""What `fenghuo rules test` prints."""
+"""What `fenghuo rules test` and `fenghuo rules explain` print."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from fenghuo.cli.output import print_json, say
+from fenghuo.cli.output import print_json, say, styled
+from fenghuo.rules.costs import Cost
 from fenghuo.rules.coverage import Part, Shape, share_of
-from fenghuo.rules.rule import RuleSet
+from fenghuo.rules.explain import HEADINGS, LANGUAGES
+from fenghuo.rules.rule import Rule, RuleSet
 from fenghuo.rules.testing import Outcome
+from fenghuo.rules.wording import Language
 
 
 def print_report(
@@ -101,6 +104,38 @@ def _print_failure(outcome: Outcome) -> None:
         say(f"  {difference}")
     for line in outcome.came or ("nothing",):
         say(f"  came: {line}")
+
+
+def print_explained(rule: Rule, told: Mapping[Language, Mapping[str, str]]) -> None:
+    """For people, one language after the other."""
+    for number, (language, texts) in enumerate(told.items()):
+        title = rule.section.title_zh if language == "zh" and rule.section.title_zh else rule.title
+        sys.stdout.write("\n" if number else "")
+        sys.stdout.write(styled(f"{title} · {rule.name}", "bold", sys.stdout) + "\n")
+        sys.stdout.write(styled(f"{rule.id} · {rule.place}", "dim", sys.stdout) + "\n")
+        for key, text in texts.items():
+            heading = HEADINGS[key][LANGUAGES.index(language)]
+            sys.stdout.write(styled(heading, "cyan", sys.stdout) + "\n")
+            sys.stdout.write("".join(f"  {line}\n" for line in text.splitlines()))
+
+
+def explained_json(rule: Rule, told: Mapping[Language, Mapping[str, str]], cost: Cost | None) -> dict[str, Any]:
+    """As one document."""
+    section = rule.section
+    return {
+        "id": rule.id,
+        "name": rule.name,
+        "title": rule.title,
+        "title_zh": section.title_zh or None,
+        "kind": rule.kind,
+        "file": rule.place.file,
+        "line": rule.place.line or None,
+        "enabled": section.enabled,
+        "runs": section.runs,
+        "tags": list(section.tags),
+        **{language: dict(texts) for language, texts in told.items()},
+        "cost": None if cost is None else {"source": cost.source, **cost.values},
+    }
 
 
 def counted(number: int, noun: str) -> str:

@@ -1,10 +1,15 @@
-"""Conditions over values in plain words, English and Chinese."""
+"""Conditions over values in plain words, English and Chinese; and other values as one would write them."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
-from typing import Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
+from pydantic import BaseModel
+
+from fenghuo.config import format_duration
+from fenghuo.config.reference import describe as type_of
 from fenghuo.rules.expression import (
     Arithmetic,
     Call,
@@ -18,6 +23,9 @@ from fenghuo.rules.expression import (
     Rate,
     Variable,
 )
+
+if TYPE_CHECKING:
+    from pydantic.fields import FieldInfo
 
 Language = Literal["en", "zh"]
 Pair = tuple[str, str]
@@ -84,3 +92,22 @@ class _Speaker:
         text = self.say(node)
         is_joined = isinstance(node, Arithmetic) or (isinstance(node, Logic) and node.operator != operator)
         return self._pick(("({})", "（{}）")).format(text) if is_joined else text
+
+
+def shown(value: Any, field: FieldInfo | None = None) -> str:
+    """A value as one would write it in YAML; the field's type tells whether it is a span of time."""
+    if isinstance(value, BaseModel):
+        fields = type(value).model_fields
+        told = [(each.alias or name, getattr(value, name), each) for name, each in fields.items()]
+        return ", ".join(
+            f"{name}: {shown(inner, each)}"
+            for name, inner, each in told
+            if inner != each.get_default(call_default_factory=True)
+        )
+    if isinstance(value, dict):
+        return ", ".join(f"{key}: {shown(item)}" for key, item in cast("dict[str, Any]", value).items())
+    if isinstance(value, list | tuple):
+        return ", ".join(shown(item) for item in cast("list[Any]", value))
+    if field is not None and isinstance(value, float) and "duration" in type_of(field.annotation, field.metadata):
+        return format_duration(value)
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
