@@ -33,6 +33,14 @@ def series(tables: list[Table]) -> dict[tuple[str, tuple[tuple[str, str], ...]],
     return found
 
 
+async def test_what_rules_cost_is_handed_on_too(registry):
+    evaluations = Counter("fenghuo_rule_evaluations_total", "", ["rule"], registry=registry)
+    evaluations.labels("a.b").inc(3)
+    basket = Basket()
+    await source(registry, VirtualClock()).once(basket)
+    assert series(basket.tables)["fenghuo_rule_evaluations_total", (("rule", "a.b"),)] == 3
+
+
 @pytest.fixture
 def registry() -> CollectorRegistry:
     return CollectorRegistry()

@@ -30,7 +30,8 @@ def read_input(folder):
     "folder", sorted(path for path in CASES.iterdir() if path.is_dir()), ids=lambda path: path.name
 )
 def test_case(folder):
-    rules = load_rules([folder / "rule.yaml"])
+    overlays = folder / "overlays"
+    rules = load_rules([folder / "rule.yaml", *([overlays] if overlays.is_dir() else [])])
     document = yaml.safe_load((folder / "expected.yaml").read_text())
     case = RuleTest.model_validate({"title": folder.name, "input": read_input(folder), **document})
     outcome = run_case(rules.rules[0], case, rules)
