@@ -16,6 +16,7 @@ from pydantic import BeforeValidator, Field, StringConstraints
 
 from fenghuo.config import Section
 from fenghuo.config.words import allow
+from fenghuo.rules.shorthand import OneOrMany, Or
 
 MINUTE_MS = 60_000
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -44,8 +45,8 @@ def _as_entries(value: Any) -> Any:
 
 CalendarName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=60)]
 _Text = Annotated[str, StringConstraints(max_length=60)]
-_Texts = Annotated[list[_Text], BeforeValidator(_as_texts), Field(max_length=1_000)]
-_Time = Annotated[_Text, BeforeValidator(_as_time)]
+_Texts = Annotated[list[_Text], BeforeValidator(_as_texts), Field(max_length=1_000), OneOrMany()]
+_Time = Annotated[_Text, BeforeValidator(_as_time), Or(type="integer", minimum=0, maximum=_DAY_MINUTES)]
 
 
 class WindowSection(Section):
@@ -63,7 +64,8 @@ class WindowSection(Section):
     )
 
 
-Entries = Annotated[list[WindowSection], BeforeValidator(_as_entries), Field(max_length=100)]
+Entry = Annotated[WindowSection, Or(type="string")]
+Entries = Annotated[list[Entry], BeforeValidator(_as_entries), Field(max_length=100), OneOrMany()]
 
 
 class ScheduleSection(Section):

@@ -14,29 +14,18 @@ from pydantic_core import CoreSchema
 from fenghuo.config import Duration, Section
 from fenghuo.model import Level
 from fenghuo.rules.schedule import ScheduleSection
-
-
-def _as_list(value: Any) -> Any:
-    return [value] if isinstance(value, str | int | float) and not isinstance(value, bool) else value
+from fenghuo.rules.shorthand import OneOrMany, as_list
 
 
 def _as_texts(value: Any) -> Any:
-    """As `_as_list`, and `true` and `false` as they are written: `dns.question.name|exists: false`."""
+    """As `as_list`, and `true` and `false` as they are written: `dns.question.name|exists: false`."""
     if isinstance(value, list):
         return [_truth(item) for item in cast("list[Any]", value)]
-    return [_truth(value)] if isinstance(value, bool) else _as_list(value)
+    return [_truth(value)] if isinstance(value, bool) else as_list(value)
 
 
 def _truth(value: Any) -> Any:
     return str(value).lower() if isinstance(value, bool) else value
-
-
-class _OneOrMany:
-    """Says in the JSON Schema what `_as_list` does: one item may stand for a list of one."""
-
-    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        many = handler(schema)
-        return {"anyOf": [many["items"], many]}
 
 
 Line = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\r\n]+$")]
@@ -55,7 +44,12 @@ FieldTest = Annotated[
 RuleName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+([.-][a-z0-9]+)*$", max_length=100)]
 RuleId = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")]
 Pattern = Annotated[str, StringConstraints(max_length=256)]
-Patterns = Annotated[list[Pattern], BeforeValidator(_as_texts), Field(min_length=1, max_length=1_000), _OneOrMany()]
+Patterns = Annotated[
+    list[Pattern],
+    BeforeValidator(_as_texts),
+    Field(min_length=1, max_length=1_000),
+    OneOrMany("number", "boolean"),
+]
 Matches = Annotated[dict[FieldTest, Patterns], Field(max_length=32)]
 Rarely = Annotated[int, Field(ge=2, le=1_000)]
 
@@ -88,11 +82,11 @@ class Flap(Section):
 class Suppression(Section):
     """Which rules hold this one back."""
 
-    rules: Annotated[list[RuleName], BeforeValidator(_as_list), _OneOrMany()] = Field(
+    rules: Annotated[list[RuleName], BeforeValidator(as_list), OneOrMany()] = Field(
         description="Names of rules: while one of them is pending or fires for the same labels, this one waits.",
         min_length=1,
     )
-    by: Annotated[list[FieldName], BeforeValidator(_as_list), _OneOrMany()] = Field(
+    by: Annotated[list[FieldName], BeforeValidator(as_list), OneOrMany()] = Field(
         default=["device"], description="The labels that must be the same.", min_length=1, max_length=8
     )
 
@@ -166,7 +160,7 @@ class Expected(Section):
     last: Duration | None = Field(default=None, description="When the newest event that it names happened.")
 
 
-Moments = Annotated[list[Duration], BeforeValidator(_as_list), Field(min_length=1, max_length=10_000), _OneOrMany()]
+Moments = Annotated[list[Duration], BeforeValidator(as_list), Field(min_length=1, max_length=10_000), OneOrMany()]
 
 
 class Growth(Section):

@@ -16,19 +16,16 @@ from fenghuo.rules.kinds.observed import FOREVER
 from fenghuo.rules.lifecycle import Holds
 from fenghuo.rules.observe import MAX_EVENTS, Cell, Measure, Observer, Seen, Selection
 from fenghuo.rules.section import Expression, RuleName, RuleSection
+from fenghuo.rules.shorthand import OneOrMany, as_list
 
 MAX_RULES = 32
 MAX_FIRING = 1_000
 """So many alerts of one rule are known of a group at once; what fires beyond them is counted, and not looked at."""
 
 
-def _as_list(value: Any) -> Any:
-    return [value] if isinstance(value, str) else value
-
-
 class CompositeSection(RuleSection):
     kind: Literal["composite"] = Field(description="Several rules together.")
-    of: Annotated[list[RuleName], BeforeValidator(_as_list), Field(max_length=MAX_RULES)] = Field(
+    of: Annotated[list[RuleName], BeforeValidator(as_list), Field(max_length=MAX_RULES), OneOrMany()] = Field(
         default=[], description="The rules, by name; those that `condition` speaks of if not said."
     )
     condition: Expression | None = Field(

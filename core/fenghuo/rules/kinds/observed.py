@@ -16,6 +16,7 @@ from fenghuo.rules.lifecycle import Holds
 from fenghuo.rules.lists import RuleLists
 from fenghuo.rules.observe import Selection
 from fenghuo.rules.section import Expression, RuleSection
+from fenghuo.rules.shorthand import OneOrMany, as_list
 
 if TYPE_CHECKING:
     from fenghuo.rules.detection import Node as Detection
@@ -37,14 +38,10 @@ class LogSource(Section):
     )
 
 
-def _as_list(value: Any) -> Any:
-    return [value] if isinstance(value, str) else value
-
-
 class EventSection(RuleSection):
     """The keys of rules over events: which they are about. `where` names ECS fields."""
 
-    dataset: Annotated[list[Name], BeforeValidator(_as_list), Field(max_length=32)] = Field(
+    dataset: Annotated[list[Name], BeforeValidator(as_list), Field(max_length=32), OneOrMany()] = Field(
         default=[], description="Only events of these datasets (`event.dataset`)."
     )
     logsource: LogSource | None = Field(default=None, description="Only events of this source, as Sigma names it.")

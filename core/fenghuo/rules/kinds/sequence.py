@@ -18,6 +18,7 @@ from fenghuo.rules.lifecycle import SETTLE_MS, Holds
 from fenghuo.rules.lists import RuleLists
 from fenghuo.rules.observe import Cell, Observer, Selection
 from fenghuo.rules.section import Expression, FieldName, Matches, RuleName, RuleSection
+from fenghuo.rules.shorthand import OneOrMany, as_list
 from fenghuo.rules.stepping import load_cell, start_cell
 from fenghuo.rules.steps import Pattern, Step
 
@@ -29,14 +30,10 @@ MAX_STAGES = 200
 StepName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_]*([.-][A-Za-z0-9_]+)*$", max_length=100)]
 
 
-def _as_list(value: Any) -> Any:
-    return [value] if isinstance(value, str) else value
-
-
 class EventsSection(Section):
     """Which events, or alerts of which rules, are meant."""
 
-    dataset: Annotated[list[Name], BeforeValidator(_as_list), Field(max_length=32)] = Field(
+    dataset: Annotated[list[Name], BeforeValidator(as_list), Field(max_length=32), OneOrMany()] = Field(
         default=[], description="Only events of these datasets (`event.dataset`)."
     )
     logsource: LogSource | None = Field(default=None, description="Only events of this source, as Sigma names it.")
@@ -45,7 +42,7 @@ class EventsSection(Section):
     exceptions: list[Matches] = Field(
         default=[], description="But nothing that matches one of these.", max_length=1_000
     )
-    rules: Annotated[list[RuleName], BeforeValidator(_as_list), Field(max_length=32)] = Field(
+    rules: Annotated[list[RuleName], BeforeValidator(as_list), Field(max_length=32), OneOrMany()] = Field(
         default=[], description="Instead of events: that one of these rules fires."
     )
     by: dict[FieldName, FieldName] = Field(
