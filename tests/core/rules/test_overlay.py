@@ -1,10 +1,14 @@
 from __future__ import annotations
 
 import json
+import random
 import re
 from pathlib import Path
 
 import pytest
+import yaml
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from fenghuo.clock import VirtualClock
@@ -348,6 +352,53 @@ def test_a_mistake_in_an_overlay_of_a_sigma_rule_is_told_at_its_place(tmp_path, 
     (tmp_path / "site.yaml").write_text(f"overlay: dns-miner\n{text}\n")
     _, problems = read_rules([tmp_path])
     assert any(re.match(rf".*/site.yaml:{wanted}", str(problem)) for problem in problems), problems
+
+
+JSONISH = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=12),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=6), inner, max_size=3),
+    max_leaves=6,
+)
+KEYS = ["condition", "clear", "for", "level", "where", "exceptions", "labels", "message", "tests", "flap", "schedule"]
+KEYS += ["limits", "suppress_if", "throttle", "runbook", "enabled", "reason", "overlay", "kind", "tags", "nonsense"]
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.dictionaries(st.sampled_from(KEYS), JSONISH, max_size=3), st.booleans())
+def test_any_overlay_is_taken_or_refused_at_a_place_of_its_own(site, changes, is_flow):
+    overlay = {"overlay": "environment.server-room-hot", **changes}
+    found, problems = site(yaml.safe_dump(overlay, default_flow_style=is_flow, allow_unicode=True))
+    assert bool(found.overlays) != bool(problems)
+    for problem in problems:
+        assert problem.place.file.endswith("0.yaml")
+        assert 1 <= problem.place.line < 100
+        assert str(problem).isprintable()
+
+
+DAMAGED = """\
+overlay: environment.server-room-hot
+reason: it is warm here
+condition: value > 35
+level: {high: value > 36, critical: null}
+exceptions: [{device: "a*"}, {device: b}]
+labels: {floor: "3"}
+tests:
+  - title: hot
+    input: [{at: 0m, device: t1, sensor_temperature_celsius: 35}]
+    expect: []
+"""
+
+
+def test_a_damaged_overlay_is_taken_or_refused(site):
+    chance = random.Random(7)
+    for _ in range(400):
+        text = DAMAGED
+        for _ in range(chance.randint(1, 3)):
+            at = chance.randrange(len(text))
+            piece = chance.choice([*" :{}[],'\"&*!|>-?#~\n", "null", "overlay", "- ", ": ", text[at : at + 9], ""])
+            text = text[:at] + piece + text[at + chance.choice([0, 1, 5]) :]
+        _, problems = site(text)
+        assert all(problem.place.line <= text.count("\n") + 2 for problem in problems), problems
 
 
 GUIDE = (Path(__file__).parents[3] / "docs" / "guides" / "rules-overlay.md").read_text()
