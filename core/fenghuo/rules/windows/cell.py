@@ -88,7 +88,7 @@ class WindowCell(Generic[B]):
     def next_moment(self, leaving: int | None) -> int | None:
         """When there may be something to say; `leaving`: when what is in the window makes a difference, if anything is."""
         body = self.body
-        if not body.asks_for_few:
+        if not body.asks_for_few or not self.now:
             return leaving
         full = self.since + body.window
         if leaving is None:

@@ -13,6 +13,7 @@ from fenghuo.rules.kinds.base import Reader, milliseconds, parse_clear
 from fenghuo.rules.kinds.observed import Observed, ObservedSection, read_observed
 from fenghuo.rules.lifecycle import Holds
 from fenghuo.rules.section import Expression, FieldName
+from fenghuo.rules.shorthand import OneOrMany
 from fenghuo.rules.windows.regions import Regions
 
 
@@ -20,7 +21,7 @@ def as_list(value: Any) -> Any:
     return [value] if isinstance(value, str) else value
 
 
-Fields = Annotated[list[FieldName], BeforeValidator(as_list), Field(min_length=1, max_length=8)]
+Fields = Annotated[list[FieldName], BeforeValidator(as_list), Field(min_length=1, max_length=8), OneOrMany()]
 """One field, or several whose combinations count."""
 Span = Annotated[Duration, Field(gt=0, le=31 * 86_400)]
 

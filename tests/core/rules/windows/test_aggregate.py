@@ -15,7 +15,7 @@ from fenghuo.rules.kinds.aggregate import AggregateBody, percent_of
 from fenghuo.rules.observe import Seen
 from fenghuo.rules.windows.numbers import Numbers
 
-SETTINGS = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+SETTINGS = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 EVENTS = st.lists(
     st.tuples(st.integers(1, 12), st.sampled_from([0, 3, 8, 8.5, -2, "7", "1e1", "x", None])), min_size=1, max_size=40
 )

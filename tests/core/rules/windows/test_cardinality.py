@@ -13,7 +13,7 @@ from fenghuo.rules.kinds.cardinality import CardinalityBody
 from fenghuo.rules.observe import Seen
 from fenghuo.rules.windows.distinct import Distinct
 
-SETTINGS = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+SETTINGS = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 EVENTS = st.lists(st.tuples(st.integers(1, 12), st.sampled_from(["a", "b", "c", "d", 5])), min_size=1, max_size=40)
 
 

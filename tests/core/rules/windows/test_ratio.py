@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from fenghuo.rules.load import parse_rules
 
-SETTINGS = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+SETTINGS = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 EVENTS = st.lists(st.tuples(st.integers(1, 12), st.booleans()), min_size=1, max_size=40)
 FAILED = {"where": {"event.outcome": "failure"}}
 
