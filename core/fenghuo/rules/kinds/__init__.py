@@ -1,48 +1,55 @@
-"""The kinds of rules: what the body of each may hold, and how it behaves."""
+"""The kinds of rules: what the body of each may hold, and how it behaves.
+
+A kind's module is imported when the first rule of that kind is read: an agent has few kinds of rules and little memory.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from importlib import import_module
 
-from fenghuo.rules.kinds.absence import ABSENCE
-from fenghuo.rules.kinds.aggregate import AGGREGATE
-from fenghuo.rules.kinds.allow import ALLOW
-from fenghuo.rules.kinds.anomaly import ANOMALY
 from fenghuo.rules.kinds.base import Kind
-from fenghuo.rules.kinds.beacon import BEACON
-from fenghuo.rules.kinds.cardinality import CARDINALITY
-from fenghuo.rules.kinds.change import CHANGE
-from fenghuo.rules.kinds.composite import COMPOSITE
-from fenghuo.rules.kinds.deny import DENY
-from fenghuo.rules.kinds.frequency import FREQUENCY
-from fenghuo.rules.kinds.indicator import INDICATOR
-from fenghuo.rules.kinds.match import MATCH
-from fenghuo.rules.kinds.new_value import NEW_VALUE
-from fenghuo.rules.kinds.rate import RATE
-from fenghuo.rules.kinds.ratio import RATIO
-from fenghuo.rules.kinds.sequence import SEQUENCE
-from fenghuo.rules.kinds.spike import SPIKE
-from fenghuo.rules.kinds.threshold import THRESHOLD
 
-KINDS: Mapping[str, Kind] = {
-    "match": MATCH,
-    "threshold": THRESHOLD,
-    "rate": RATE,
-    "change": CHANGE,
-    "absence": ABSENCE,
-    "frequency": FREQUENCY,
-    "cardinality": CARDINALITY,
-    "ratio": RATIO,
-    "spike": SPIKE,
-    "aggregate": AGGREGATE,
-    "new_value": NEW_VALUE,
-    "sequence": SEQUENCE,
-    "beacon": BEACON,
-    "composite": COMPOSITE,
-    "anomaly": ANOMALY,
-    "indicator": INDICATOR,
-    "allow": ALLOW,
-    "deny": DENY,
-}
+_NAMES = (
+    "match",
+    "threshold",
+    "rate",
+    "change",
+    "absence",
+    "frequency",
+    "cardinality",
+    "ratio",
+    "spike",
+    "aggregate",
+    "new_value",
+    "sequence",
+    "beacon",
+    "composite",
+    "anomaly",
+    "indicator",
+    "allow",
+    "deny",
+)
+"""Each is a module of this package, and in it the constant of the same name."""
+
+
+class _Kinds(Mapping[str, Kind]):
+    def __getitem__(self, name: str) -> Kind:
+        if name not in _NAMES:
+            raise KeyError(name)
+        kind: Kind = getattr(import_module(f"{__name__}.{name}"), name.upper())
+        return kind
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(_NAMES)
+
+    def __len__(self) -> int:
+        return len(_NAMES)
+
+    def __contains__(self, name: object) -> bool:
+        return name in _NAMES
+
+
+KINDS: Mapping[str, Kind] = _Kinds()
 
 __all__ = ["KINDS", "Kind"]
