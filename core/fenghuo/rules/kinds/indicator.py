@@ -22,6 +22,7 @@ from fenghuo.rules.lifecycle import Holds
 from fenghuo.rules.lists import RuleLists
 from fenghuo.rules.observe import Cell, Measure, Observer, Seen, Selection
 from fenghuo.rules.section import FieldName, Line
+from fenghuo.rules.shorthand import OneOrMany
 
 FIELDS: Mapping[Type, tuple[str, ...]] = {
     Type.DOMAIN: ("dns.question.name", "tls.client.server_name", "url.domain", "destination.domain"),
@@ -52,14 +53,14 @@ class IndicatorSection(EventSection):
     kind: Literal["indicator"] = Field(
         description="Events that name a domain, address, hash or URL of a list. Without `group_by`, an alert a `source.ip`."
     )
-    lists: Annotated[list[Line | ListSource], BeforeValidator(_as_list), Field(min_length=1, max_length=100)] = Field(
-        description="The lists: names, files (relative to the rule's), or files with options."
-    )
-    fields: dict[Words, Annotated[list[FieldName], BeforeValidator(_as_list), Field(min_length=1, max_length=32)]] = (
-        Field(
-            default={},
-            description="Which fields are looked up, by type (`domain`, `ip`, `hash`, `url`); the usual ECS fields of all types if not said.",
-        )
+    lists: Annotated[
+        list[Line | ListSource], BeforeValidator(_as_list), Field(min_length=1, max_length=100), OneOrMany()
+    ] = Field(description="The lists: names, files (relative to the rule's), or files with options.")
+    fields: dict[
+        Words, Annotated[list[FieldName], BeforeValidator(_as_list), Field(min_length=1, max_length=32), OneOrMany()]
+    ] = Field(
+        default={},
+        description="Which fields are looked up, by type (`domain`, `ip`, `hash`, `url`); the usual ECS fields of all types if not said.",
     )
     min_confidence: Annotated[int, Field(ge=0, le=100)] = Field(
         default=0, description="Only entries at least so sure; above 0, those that tell no confidence do not count."

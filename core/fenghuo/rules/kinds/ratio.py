@@ -16,6 +16,7 @@ from fenghuo.rules.kinds.observed import LogSource, Name, selection_of
 from fenghuo.rules.lifecycle import Holds
 from fenghuo.rules.observe import Cell, Seen, Selection
 from fenghuo.rules.section import Expression, Matches
+from fenghuo.rules.shorthand import OneOrMany
 from fenghuo.rules.windows.measuring import MeasuringBody, MeasuringCell
 from fenghuo.rules.windows.section import WindowSection, as_list, needs_one_of, read_windowed
 from fenghuo.rules.windows.sums import ExactSum
@@ -29,7 +30,7 @@ PART = 1
 class PartSection(Section):
     """Which of the rule's events are the part."""
 
-    dataset: Annotated[list[Name], BeforeValidator(as_list), Field(max_length=32)] = Field(
+    dataset: Annotated[list[Name], BeforeValidator(as_list), Field(max_length=32), OneOrMany()] = Field(
         default=[], description="Those of these datasets (`event.dataset`)."
     )
     logsource: LogSource | None = Field(default=None, description="Those of this source, as Sigma names it.")
