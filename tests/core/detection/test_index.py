@@ -143,6 +143,47 @@ def test_an_event_of_another_kind_meets_no_condition_at_all():
     assert counting.asked == 1
 
 
+SOURCE = Some((rule(event__dataset="dns"), rule(**{"event.dataset|endswith": ".dns"}), rule(**{"dns.id|exists": True})))
+
+
+def test_where_an_event_comes_from_is_decided_once_for_each_source():
+    asked = []
+
+    class Recording(View):
+        def exists(self, field):
+            asked.append(field)
+            return super().exists(field)
+
+    index = EventIndex((Every((SOURCE, rule(a=f"x{n}"))), n) for n in range(10))
+    for name in ("zeek.dns", "ZEEK.DNS", "zeek.dns", "conn", "conn"):
+        expected = [3] if name.lower() == "zeek.dns" else []
+        assert index.matching(Recording({"event": {"dataset": name}, "a": "x3"})) == expected
+    assert asked == ["dns.id"] * 3  # for three names, not for five events
+    assert index.matching(Recording({"event": {"dataset": "conn"}, "dns": {"id": None}, "a": "x3"})) == [3]
+
+
+def test_sources_are_told_apart_by_the_text_of_their_values():
+    index = EventIndex((rule(event__module=text), text) for text in ("1", "true", "a"))
+    for _ in range(2):
+        assert index.matching(View({"event": {"module": 1}})) == ["1"]
+        assert index.matching(View({"event": {"module": True}})) == ["true"]
+        assert index.matching(View({"event": {"module": 1.0}})) == ["1"]
+        assert index.matching(View({"event": {"module": ["a", True]}})) == ["true", "a"]
+        assert index.matching(View({"event.module": "1"})) == ["1"]
+        assert index.matching(View({"event": {"module": None}})) == []
+
+
+def test_ever_new_sources_do_not_fill_the_memory(monkeypatch):
+    monkeypatch.setattr("fenghuo.rules.detection.profile._MOST", 50)
+    index = EventIndex((rule(**{"event.dataset|contains": f"-{n}-", "a": "x"}), n) for n in range(200))
+    for number in range(2_000):
+        name = f"x-{number % 200}-{number}-"
+        expected = [n for n in range(200) if f"-{n}-" in name]
+        assert index.matching(View({"event": {"dataset": name}, "a": "x"})) == expected
+    assert len(index._profiles._found) <= 50
+    assert len(index._plans) <= 64
+
+
 def test_a_test_that_conditions_share_runs_once_an_event():
     counting = Counting()
     shared = Test("b", Listed("any", counting))

@@ -29,12 +29,18 @@ from fenghuo.rules.detection.checks import (
 from fenghuo.rules.detection.pattern import Wild
 from fenghuo.rules.detection.tree import parts_of
 
-FILED = mock.patch.multiple("fenghuo.rules.detection.index", _FEW=0, _MANY=2)
-"""As if a few conditions were many, so that all are looked up."""
-SETTINGS = settings(max_examples=80, deadline=None)
-FIELDS = ["a", "b.c", "b.d", "e.f.g", "ip"]
+INDEX = "fenghuo.rules.detection.index"
+FEW = {
+    "few evaluated": nullcontext(),
+    "all filed": mock.patch.multiple(INDEX, _FEW=0),
+    "no plans but of groups": mock.patch.multiple(INDEX, _FEW=0, _MOST_PLANS=0),
+}
+"""As if a few conditions were many, so that all are looked up; and as if the sources were many."""
+SETTINGS = settings(max_examples=50, deadline=None)
+FIELDS = ["event.dataset", "b.c", "event.module", "e.f.g", "ip"]
 WORDS = [
     "",
+    "1",
     "a",
     "A",
     "ab",
@@ -56,7 +62,7 @@ ADDRESSES = ["10.1.2.3", "10.9.0.1", "192.168.1.1", "::ffff:10.1.2.3", "fe80::1%
 scalars = st.one_of(
     st.sampled_from(WORDS),
     st.sampled_from(ADDRESSES),
-    st.sampled_from([22, 22.0, 2.5, -1, True, False, 10**20, math.nan, math.inf]),
+    st.sampled_from([22, 22.0, 2.5, -1, 1, True, False, 10**20, math.nan, math.inf]),
     st.text(alphabet="abAB.xΣ", max_size=6),
 )
 values = st.one_of(st.none(), scalars, st.lists(st.one_of(st.none(), scalars), max_size=3))
@@ -268,18 +274,18 @@ def test_a_simpler_tree_means_the_same(node, document):
     assert interpret(simplify(node), View(document)) == interpret(node, View(document))
 
 
-@pytest.mark.parametrize("few", [nullcontext(), FILED], ids=["few evaluated", "all filed"])
+@pytest.mark.parametrize("few", FEW.values(), ids=FEW)
 @given(st.lists(trees, max_size=25), st.lists(documents(), min_size=1, max_size=4))
 @SETTINGS
 def test_the_index_finds_what_asking_every_condition_finds(few, nodes, many):
     with few:
         index = EventIndex((node, number) for number, node in enumerate(nodes))
-    for document in many:
-        expected = [number for number, node in enumerate(nodes) if interpret(node, View(document))]
-        assert index.matching(View(document)) == expected
+        for document in many:
+            expected = [number for number, node in enumerate(nodes) if interpret(node, View(document))]
+            assert index.matching(View(document)) == expected
 
 
-@pytest.mark.parametrize("few", [nullcontext(), FILED], ids=["few evaluated", "all filed"])
+@pytest.mark.parametrize("few", FEW.values(), ids=FEW)
 @given(
     st.lists(st.tuples(st.sampled_from(FIELDS[:2]), words, st.booleans(), trees), min_size=8, max_size=40),
     st.lists(documents(), max_size=4),
@@ -289,9 +295,9 @@ def test_the_index_finds_them_too_where_many_conditions_ask_the_same_fields(few,
     nodes = [Every((Test(field, Equals(frozenset(known), cased)), node)) for field, known, cased, node in shapes]
     with few:
         index = EventIndex((node, number) for number, node in enumerate(nodes))
-    for document in many:
-        expected = [number for number, node in enumerate(nodes) if interpret(node, View(document))]
-        assert index.matching(View(document)) == expected
+        for document in many:
+            expected = [number for number, node in enumerate(nodes) if interpret(node, View(document))]
+            assert index.matching(View(document)) == expected
 
 
 def fields_named(node):

@@ -1,10 +1,8 @@
 """Many conditions, asked at once: only those are evaluated that the event can meet at all.
 
-The conditions are put into a tree of *plans*. Where many conditions ask the same field for one of some texts (a data
-set, a category), a plan switches on that field, so that an event only ever meets the conditions of its own kind. Within
-a plan, conditions are filed under what an event must have to meet them (`needs`) and called up by the event's values;
-only those that need nothing in particular are evaluated for every event that comes to the plan. What a look-up has
-shown already is not tested again.
+First it is found which conditions are about events of this source (`profile`). Those make a *plan*: each is filed under
+what an event must have to meet it (`needs`) and called up by the event's values; only those that need nothing in
+particular are evaluated for every event that comes to the plan. What a look-up has shown already is not tested again.
 """
 
 from __future__ import annotations
@@ -17,6 +15,7 @@ from typing import Generic, TypeVar
 from fenghuo.rules.detection.compile import Detection, as_list, compile_node, compile_test, cost_of
 from fenghuo.rules.detection.needs import Atom, Need, likelihood, needs_of
 from fenghuo.rules.detection.pattern import text_of
+from fenghuo.rules.detection.profile import Profiles, is_of_source
 from fenghuo.rules.detection.tables import Table
 from fenghuo.rules.detection.tree import TRUE, Every, Node, Test, simplify, tests_of
 from fenghuo.rules.detection.view import View
@@ -26,16 +25,16 @@ _FEW = 3
 """So many conditions are evaluated rather than filed."""
 _QUICK = frozenset({"equals", "regex"})
 """Two of them are looked up in no more time than one is evaluated."""
-_MANY = 8
-"""So many conditions that ask for texts of one field are worth a switch."""
-_DEEPEST = 4
-"""Switches within switches."""
+_MOST_PLANS = 64
+"""So many combinations of groups get a plan of their own; for others the plans of their groups are used, one by one."""
 
 
 @dataclass(slots=True)
 class _Plan:
-    switches: list[tuple[str, dict[str, _Plan]]] = field(default_factory=list[tuple[str, "dict[str, _Plan]"]])
-    tables: list[tuple[str, Table[_Plan]]] = field(default_factory=list[tuple[str, Table["_Plan"]]])
+    switches: list[tuple[str, str, dict[str, _Plan]]] = field(default_factory=list[tuple[str, str, "dict[str, _Plan]"]])
+    """Tables of texts that a field may equal."""
+    tables: list[tuple[str, str, Table[_Plan]]] = field(default_factory=list[tuple[str, str, Table["_Plan"]]])
+    """Tables of other things; each with the field's first segment and its name."""
     met: list[int] = field(default_factory=list[int])
     """Conditions that hold for every event that comes here."""
     asked: list[tuple[int, Detection]] = field(default_factory=list[tuple[int, Detection]])
@@ -56,15 +55,27 @@ class _Entry:
 class EventIndex(Generic[T]):
     """Conditions and what each stands for. Not to be used by two threads at once.
 
-    ValueError for a condition that is too deep or holds what cannot be run.
+    Plans are made when the first event of a source comes. ValueError for a condition that is too deep or holds what
+    cannot be run.
     """
 
     def __init__(self, items: Iterable[tuple[Node, T]]) -> None:
         pairs = [(simplify(node), item) for node, item in items]
         self._items = [item for _, item in pairs]
         self._memo: dict[int, bool] = {}
-        builder = _Builder([node for node, _ in pairs], self._memo)
-        self._root = builder.plan([_Entry(number, _conjuncts(node)) for number, (node, _) in enumerate(pairs)], 0)
+        self._builder = _Builder([node for node, _ in pairs], self._memo)
+        groups: dict[tuple[Node, ...], list[_Entry]] = defaultdict(list)
+        for number, (node, _) in enumerate(pairs):
+            parts = _conjuncts(node)
+            of_source = tuple(part for part in parts if is_of_source(part))
+            groups[of_source].append(_Entry(number, tuple(part for part in parts if part not in of_source)))
+        self._groups = list(groups.values())
+        self._profiles = Profiles(
+            [self._builder.detection(parts) for parts in groups],
+            (test for parts in groups for part in parts for test in tests_of(part)),
+        )
+        self._plans: dict[tuple[int, ...], list[_Plan]] = {}
+        self._of_group: dict[int, _Plan] = {}
 
     def __len__(self) -> int:
         return len(self._items)
@@ -72,10 +83,16 @@ class EventIndex(Generic[T]):
     def matching(self, view: View) -> list[T]:
         """What stands for the conditions that the event meets, in the order in which they were given."""
         self._memo.clear()
+        groups = self._profiles.of(view)
+        if not groups:
+            return []
+        roots = view.roots
         found: list[int] = []
-        plans = [self._root]
+        plans = list(self._plans.get(groups) or self._plans_for(groups))
         for plan in plans:  # it grows while it is walked
-            for name, by_text in plan.switches:
+            for root, name, by_text in plan.switches:
+                if roots is not None and root not in roots:
+                    continue
                 value = view.get(name)
                 if value is None:
                     continue
@@ -85,7 +102,9 @@ class EventIndex(Generic[T]):
                 chosen = by_text.get((value if value.__class__ is str else text_of(value)).lower())
                 if chosen is not None:
                     plans.append(chosen)
-            for name, table in plan.tables:
+            for root, name, table in plan.tables:
+                if roots is not None and root and root not in roots:
+                    continue
                 value = view.get(name) if name else view.text()
                 if value is not None:
                     table.call_up(value, plans)
@@ -97,6 +116,16 @@ class EventIndex(Generic[T]):
             return []
         items = self._items
         return [items[number] for number in (sorted(set(found)) if len(found) > 1 else found)]
+
+    def _plans_for(self, groups: tuple[int, ...]) -> list[_Plan]:
+        if len(self._plans) < _MOST_PLANS:
+            entries = [entry for group in groups for entry in self._groups[group]]
+            made = self._plans[groups] = [self._builder.plan(entries)]
+            return made
+        for group in groups:
+            if group not in self._of_group:
+                self._of_group[group] = self._builder.plan(self._groups[group])
+        return [self._of_group[group] for group in groups]
 
 
 def _texts(value: object) -> set[str]:
@@ -114,59 +143,38 @@ class _Builder:
         self._needs: dict[int, list[Need]] = {}
         self._memo = memo
         self._shared = Counter(test for node in nodes for test in set(tests_of(node)))
-        self._tests: dict[Test, Detection] = {}
+        self._tests = {
+            test: self._function(test, number, count) for number, (test, count) in enumerate(self._shared.items())
+        }
 
-    def plan(self, entries: list[_Entry], depth: int) -> _Plan:
+    def detection(self, parts: Iterable[Node]) -> Detection:
+        """The function that asks whether all of these hold."""
+        return compile_node(simplify(Every(tuple(parts))), self._tests.__getitem__)
+
+    def plan(self, entries: list[_Entry]) -> _Plan:
+        """Where each of these conditions is filed."""
         made = _Plan()
-        while depth < _DEEPEST and len(entries) > _FEW:
-            switch = self._best_switch(entries)
-            if switch is None:
-                break
-            name, chosen = switch
-            taken = {entry.number for entry, _, _ in chosen}
-            entries = [entry for entry in entries if entry.number not in taken]
-            by_text: dict[str, list[_Entry]] = defaultdict(list)
-            for entry, part, need in chosen:
-                rest = entry.without(part) if need.exact else entry
-                for atom in need.atoms:
-                    by_text[atom.value].append(rest)
-            made.switches.append((name, self._plans(by_text, depth + 1)))
-        self._file(entries, made)
-        return made
-
-    def _plans(self, by_text: Mapping[str, list[_Entry]], depth: int) -> dict[str, _Plan]:
-        """A plan for each text, the same for texts that the same conditions ask for."""
-        known: dict[tuple[int, ...], _Plan] = {}
-        found: dict[str, _Plan] = {}
-        for text, group in by_text.items():
-            key = tuple(map(id, group))
-            plan = known.get(key)
-            if plan is None:
-                plan = known[key] = self.plan(group, depth)
-            found[text] = plan
-        return found
-
-    def _best_switch(self, entries: list[_Entry]) -> tuple[str, list[tuple[_Entry, Node, Need]]] | None:
-        """The field whose texts divide the conditions best, and those that ask for them."""
-        by_field: dict[str, dict[int, tuple[_Entry, Node, Need]]] = defaultdict(dict)
-        for entry in entries:
-            for part, need in self._choices(entry):
-                fields = {atom.field for atom in need.atoms}
-                if len(fields) == 1 and all(atom.kind == "equals" for atom in need.atoms):
-                    by_field[fields.pop()].setdefault(entry.number, (entry, part, need))
-        best: tuple[float, str] | None = None
-        for name, chosen in by_field.items():
-            placed = Counter(atom.value for _, _, need in chosen.values() for atom in need.atoms)
-            # Besides the texts that are asked for, events have others.
-            spared = len(chosen) - sum(placed.values()) / (len(placed) + 1)
-            if len(chosen) >= max(_MANY, len(entries) * 0.3) and spared >= len(chosen) / 2:
-                best = max(best or (0.0, ""), (spared, name))
-        return (best[1], list(by_field[best[1]].values())) if best else None
-
-    def _file(self, entries: list[_Entry], made: _Plan) -> None:
         if len(entries) <= _FEW:
             self._ask(entries, made)
-            return
+            return made
+        filed, spread = self._filed(entries, made)
+        whole = {entry.number: entry for entry in entries}
+        for name, by_atom in filed.items():
+            numbers = {entry.number for group in by_atom.values() for entry in group}
+            few = 1 if all(atom.kind in _QUICK for atom in by_atom) else _FEW
+            if len(numbers) <= few and name not in spread:
+                self._ask([whole[number] for number in sorted(numbers)], made)
+                continue
+            plans = self._leaves(by_atom)
+            root = name.partition(".")[0]
+            if all(atom.kind == "equals" for atom in plans):
+                made.switches.append((root, name, {atom.value: plan for atom, plan in plans.items()}))
+            else:
+                made.tables.append((root, name, Table(plans)))
+        return made
+
+    def _filed(self, entries: list[_Entry], made: _Plan) -> tuple[dict[str, dict[Atom, list[_Entry]]], set[str]]:
+        """The conditions by field and atom; and the fields that only together hold all that one may need."""
         choices = [self._choices(entry) for entry in entries]
         asked_for: dict[str, set[str]] = defaultdict(set)
         for options in choices:
@@ -176,7 +184,6 @@ class _Builder:
                         asked_for[atom.field].add(atom.value)
         values = {name: len(texts) for name, texts in asked_for.items()}
         spread: set[str] = set()
-        """Fields that only together hold all that a condition may need."""
         filed: dict[str, dict[Atom, list[_Entry]]] = defaultdict(lambda: defaultdict(list))
         for entry, options in zip(entries, choices, strict=True):
             if not options:
@@ -188,20 +195,10 @@ class _Builder:
                 spread |= fields
             for atom in need.atoms:
                 filed[atom.field][atom].append(rest)
-        whole = {entry.number: entry for entry in entries}
-        for name, by_atom in filed.items():
-            numbers = {entry.number for group in by_atom.values() for entry in group}
-            few = 1 if all(atom.kind in _QUICK for atom in by_atom) else _FEW
-            if len(numbers) <= few and name not in spread:
-                self._ask([whole[number] for number in sorted(numbers)], made)
-                continue
-            plans = self._leaves(by_atom)
-            if all(atom.kind == "equals" for atom in plans):
-                made.switches.append((name, {atom.value: plan for atom, plan in plans.items()}))
-            else:
-                made.tables.append((name, Table(plans)))
+        return filed, spread
 
     def _leaves(self, by_atom: Mapping[Atom, list[_Entry]]) -> dict[Atom, _Plan]:
+        """A plan for each atom, the same for atoms under which the same conditions are filed."""
         known: dict[tuple[int, ...], _Plan] = {}
         found: dict[Atom, _Plan] = {}
         for atom, group in by_atom.items():
@@ -219,7 +216,7 @@ class _Builder:
             if node == TRUE:
                 made.met.append(entry.number)
             else:
-                made.asked.append((entry.number, compile_node(node, self._test)))
+                made.asked.append((entry.number, compile_node(node, self._tests.__getitem__)))
 
     def _choices(self, entry: _Entry) -> list[tuple[Node, Need]]:
         """Each part that must hold, with what it needs."""
@@ -231,14 +228,9 @@ class _Builder:
             found += [(part, need) for need in needs]
         return found
 
-    def _test(self, test: Test) -> Detection:
-        known = self._tests.get(test)
-        if known is None:
-            known = compile_test(test)
-            if self._shared[test] > 1 and cost_of(test) > 1:
-                known = _remembered(known, len(self._tests), self._memo)
-            self._tests[test] = known
-        return known
+    def _function(self, test: Test, number: int, count: int) -> Detection:
+        meets = compile_test(test)
+        return _remembered(meets, number, self._memo) if count > 1 and cost_of(test) > 1 else meets
 
 
 def _remembered(meets: Detection, number: int, memo: dict[int, bool]) -> Detection:

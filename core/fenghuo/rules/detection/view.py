@@ -19,6 +19,8 @@ _ABOUT_EVENT = frozenset({"category", "created", "dataset", "id", "ingested", "k
 _MISSING: Any = object()
 _SCALARS = frozenset({str, int, float, bool})
 _LISTS = (list, tuple)
+_PAIR = 2
+"""A name of so many segments has no spelling within an object but the plain one."""
 
 
 class View:
@@ -27,13 +29,16 @@ class View:
 
     A list stands for any of its values; a list of objects (`dns.answers`) gives the list of their values. Nothing of
     the document is copied but such lists, and it must not change while a view of it is used.
+
+    `roots`: the document, where what it lacks as a key cannot be the first segment of a field; else None.
     """
 
-    __slots__ = ("_found", "_text", "_values", "document")
+    __slots__ = ("_found", "_text", "_values", "document", "roots")
 
     def __init__(self, document: Mapping[str, Any]) -> None:
         self.document = document
         self._found: dict[str, Any] = {}
+        self.roots = _roots(document)
         self._values: list[Any] | None = None
         self._text: str | None = None
 
@@ -42,27 +47,37 @@ class View:
         values, none of them null, an object or a list.
         """
         found = self._found
-        value = found.get(field, _MISSING)
-        if value is _MISSING:
-            value: Any = self.document
-            segments, step = _path(field)
-            for key in segments:
-                if value.__class__ is not dict:
-                    value = None
-                    break
-                value = value.get(key)
+        value: Any = found.get(field, _MISSING)
+        if value is not _MISSING:
+            return value
+        value = self.document
+        segments, step = _path(field)
+        for key in segments:
+            if value.__class__ is not dict:
+                value = None if self._lacks(segments) else _gathered(self.document, step)
+                found[field] = value
+                return value
+            value = value.get(key)
+        kind = value.__class__
+        if kind is list and len(value) == 1:
+            value = value[0]
             kind = value.__class__
-            if kind is list and len(value) == 1:
-                value = value[0]
-                kind = value.__class__
-            if kind not in _SCALARS:
-                value = _gathered(self.document, step)
-            found[field] = value
+        if kind not in _SCALARS and (value is not None or len(segments) > _PAIR or self.roots is None):
+            value = _gathered(self.document, step)
+        found[field] = value
         return value
+
+    def _lacks(self, segments: tuple[str, ...]) -> bool:
+        """Whether the document surely has nothing that begins with the first segment."""
+        roots = self.roots
+        return roots is not None and segments[0] not in roots
 
     def exists(self, field: str) -> bool:
         """Whether the event has the field, be it null or empty."""
-        return self.get(field) is not None or _has(self.document, _path(field)[1], 0)
+        if self.get(field) is not None:
+            return True
+        segments, step = _path(field)
+        return not self._lacks(segments) and _has(self.document, step, 0)
 
     def values(self) -> list[Any]:
         """Every scalar value of the event but null, at most `MAX_VALUES`; without what says how it came here."""
@@ -76,6 +91,16 @@ class View:
         if self._text is None:
             self._text = "\n".join([text_of(value).lower() for value in self.values()])
         return self._text
+
+
+def _roots(document: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The document where no name begins within a key of it (`source.ip`), so that what has no key is not there."""
+    if not isinstance(document, dict):
+        return None
+    try:
+        return None if "." in "".join(document) else document
+    except TypeError:  # a key that is no text
+        return None
 
 
 class _Step:
@@ -168,7 +193,7 @@ def _has(node: Any, step: _Step, depth: int) -> bool:
 def _collect_told(document: Mapping[str, Any], into: list[Any]) -> None:
     """What the event itself tells: a word sought in it shall not be found in the name of its dataset."""
     for key, value in document.items():
-        head, _, rest = key.partition(".")
+        head, _, rest = str(key).partition(".")
         if head in _ABOUT or (head == "event" and rest in _ABOUT_EVENT):
             continue
         if key == "event" and isinstance(value, Mapping):
