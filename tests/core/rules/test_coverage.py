@@ -87,6 +87,16 @@ def test_of_match_with_one_condition_any_other_event_is_at_the_edge(load):
     ).missing
 
 
+def test_where_nothing_can_be_left_out_an_event_that_is_let_be_is_at_the_edge(load, tmp_path):
+    (tmp_path / "names.txt").write_text("bad.example\n")
+    keys = {"kind": "indicator", "lists": ["names.txt"]}
+    fires = (event(dns__question__name="bad.example", source__ip="10.0.0.1"), [FIRES])
+    let_be = (event(dns__question__name="good.example", source__ip="10.0.0.1"), [])
+    elsewhere = (event(host__name="x"), [])
+    assert not shape_of(*load(fires, let_be, **keys)).missing
+    assert list(shape_of(*load(fires, elsewhere, **keys)).missing) == ["boundary"]
+
+
 def test_what_was_never_false_or_never_true_is_named(load):
     tests = [(reading("0s", 200, y=1, z=0), [FIRES]), (reading("0s", 99, y=1, z=0), [])]
     rule, rules = load(*tests, **{**HOT, "condition": "value > 100 and (y > 0 or z > 0)"})
