@@ -167,6 +167,25 @@ def test_a_placeholder_stands_for_its_configured_values_and_patterns(matches):
     assert not matches(within, {"a": "1x%one%z2"}, options=options)
 
 
+def test_an_escaped_percent_sign_is_one_although_placeholders_are_expanded(matches):
+    options = {"placeholders": {"name": ["x"], "plain": ["wrong"]}}
+    detection = {"selection": {"a|expand": r"\%plain%name%"}, "condition": "selection"}
+    assert matches(detection, {"a": "%plainx"}, options=options)
+    regex = {"selection": {"a|re|expand": r"^\%%name%+$"}, "condition": "selection"}
+    assert matches(regex, {"a": "%xxx"}, options=options)
+    assert not matches(regex, {"a": "xxx"}, options=options)
+
+
+@pytest.mark.parametrize("key", ["ip|cidr|expand", "ip|expand|cidr", "ip|neq|cidr|expand"])
+def test_a_placeholder_may_stand_for_networks(matches, key):
+    options = {"placeholders": {"home": ["10.0.0.0/8", "fd00::/8"]}}
+    detection = {"selection": {key: ["%home%", "192.168.0.0/16"]}, "condition": "selection"}
+    truth = [
+        matches(detection, {"ip": ip}, options=options) for ip in ("10.1.1.1", "fd00::1", "192.168.1.1", "8.8.8.8")
+    ]
+    assert truth == ([False, False, False, True] if "neq" in key else [True, True, True, False])
+
+
 def test_a_percent_sign_without_expand_is_one(matches):
     assert matches({"selection": {"a": "%one%"}, "condition": "selection"}, {"a": "%one%"})
 

@@ -108,7 +108,7 @@ def _defined(definition: Any, path: Path, items: ItemReader, wrong: list[Wrong])
 
 def _item(key: str | None, value: Any, path: Path, items: ItemReader, wrong: list[Wrong]) -> Node:
     try:
-        return items.read(read_item(key, value))
+        return items.read(read_item(key, value, items.placeholders))
     except Wrong as error:
         wrong.append(Wrong(str(error), path, error.hint))
     return every(())

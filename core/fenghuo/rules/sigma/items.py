@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from base64 import b64encode
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 from sigma.exceptions import SigmaError, SigmaModifiedError
@@ -45,6 +45,9 @@ _OF_TEXTS = frozenset(
     }
 )
 _UTF16 = {"wide": "utf-16le", "utf16": "utf-16le", "utf16be": "utf-16be"}
+PERCENT = "\ue0fe"
+"""Stands for a percent sign that the author escaped, until placeholders are found; nobody's text holds it."""
+_ESCAPED = re.compile(r"(?<!\\)\\%")
 _BOM = b"\xff\xfe"
 # The characters of Base64 that depend on what stands before a text, and those that depend on what stands behind it.
 _BEFORE = (0, 2, 3)
@@ -66,7 +69,7 @@ class _AnyRegex(RegexEngine):
 POLICY = SigmaPolicy(regex_engine=_AnyRegex())
 
 
-def read_item(key: str | None, value: Any) -> SigmaDetectionItem:
+def read_item(key: str | None, value: Any, placeholders: Mapping[str, Sequence[str]]) -> SigmaDetectionItem:
     """Wrong and CannotApply say what stands against it. `key` None: keywords."""
     field, *modifiers = (key or "").split("|")
     for name in modifiers:
@@ -78,6 +81,12 @@ def read_item(key: str | None, value: Any) -> SigmaDetectionItem:
     names = [name for name in names if name not in _OF_LISTS] + [name for name in names if name in _OF_LISTS]
     if _OF_TEXTS.intersection(names):
         values = [text_of(one) if isinstance(one, int | float) and not isinstance(one, bool) else one for one in values]
+    if "expand" in names and "cidr" in names:
+        # A network must be known before pySigma takes it for one.
+        values = [network for one in values for network in _networks(one, placeholders)]
+        names.remove("expand")
+    elif "expand" in names:
+        values = [_ESCAPED.sub(PERCENT, one) if isinstance(one, str) else one for one in values]
     try:
         encoded = _beyond_ascii(names, values)
         if encoded is not None:
@@ -100,6 +109,19 @@ def _check_values(field: str, modifiers: list[str], values: list[Any]) -> None:
             raise Wrong("null stands for a field that is absent: it needs a field, and no modifiers")
     if not values and not field:
         raise Wrong("an empty list of keywords")
+
+
+def _networks(value: Any, placeholders: Mapping[str, Sequence[str]]) -> list[Any]:
+    if not isinstance(value, str) or not (value.startswith("%") and value.endswith("%")):
+        return [value]
+    return list(values_of(value[1:-1], placeholders))
+
+
+def values_of(name: str, placeholders: Mapping[str, Sequence[str]]) -> Sequence[str]:
+    """The values of a placeholder; CannotApply where none are configured."""
+    if name not in placeholders:
+        raise CannotApply(f"no values are configured for its placeholder %{name}%")
+    return placeholders[name]
 
 
 def _beyond_ascii(names: list[str], values: list[Any]) -> list[SigmaExpansion] | None:

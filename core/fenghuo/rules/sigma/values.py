@@ -45,7 +45,7 @@ from fenghuo.rules.detection.regex import MAX_REGEX, RegexError
 from fenghuo.rules.detection.tree import every, some
 from fenghuo.rules.detection.where import text_tests
 from fenghuo.rules.sigma.documents import CannotApply, Wrong
-from fenghuo.rules.sigma.items import POLICY
+from fenghuo.rules.sigma.items import PERCENT, POLICY, values_of
 from fenghuo.rules.sigma.pipeline import Target
 
 Targets = Callable[[str], tuple[Target, ...]]
@@ -57,7 +57,7 @@ class ItemReader:
 
     def __init__(self, targets: Targets, placeholders: Mapping[str, Sequence[str]]) -> None:
         self._targets = targets
-        self._placeholders = placeholders
+        self.placeholders = placeholders
 
     def read(self, item: SigmaDetectionItem) -> Node:
         """Wrong and CannotApply say what stands against it."""
@@ -89,10 +89,7 @@ class ItemReader:
         yield from (SigmaString(value) for value in self._texts_of(placeholder))
 
     def _texts_of(self, placeholder: Placeholder) -> Iterator[Any]:
-        values = self._placeholders.get(placeholder.name)
-        if values is None:
-            raise CannotApply(f"no values are configured for its placeholder %{placeholder.name}%")
-        yield from values
+        yield from values_of(placeholder.name, self.placeholders)
 
 
 class _Item:
@@ -167,6 +164,7 @@ def pattern_of(text: SigmaString) -> Pattern:
     parts: list[str | Wild] = []
     for part in text.s:
         if isinstance(part, str):
+            part = part.replace(PERCENT, "%")  # noqa: PLW2901 — the same text
             if parts and isinstance(parts[-1], str):
                 parts[-1] += part
             elif part:
@@ -206,7 +204,9 @@ def _part(value: Any) -> Part:
 
 def _regex(value: SigmaRegularExpression) -> Regex:
     letters = value.sigma_to_re_flag
-    check = Regex(value.regexp.to_plain(regex=True), "".join(sorted(letters[flag] for flag in value.flags)))
+    check = Regex(
+        value.regexp.to_plain(regex=True).replace(PERCENT, "%"), "".join(sorted(letters[flag] for flag in value.flags))
+    )
     try:
         check.bind()
     except RegexError as error:
