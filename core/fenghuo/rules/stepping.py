@@ -20,10 +20,11 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 from fenghuo.rules.observe import MAX_EVENTS, Measure, Seen
-from fenghuo.rules.steps import Pattern, Stage
+from fenghuo.rules.steps import Pattern, Stage, Step
 
 SLACK_MS = 60_000
 """Observations are kept for so long beyond their use: a timer that waits for late ones may still need them."""
+MAX_TEXT = 200
 LATE_START_MS = 10_000
 """Where no first step was seen, the others are kept for so long: the first may be late. Most groups never see one."""
 
@@ -42,12 +43,13 @@ def load_cell(pattern: Pattern, saved: Any) -> StepsCell:
 
 @dataclass(order=True, slots=True)
 class Entry:
-    """One observation in the log. `steps`: which it is of, as bits."""
+    """One observation in the log. `steps`: which it is of, as bits; `values`: what is remembered of it."""
 
     time: int
     serial: int
     id: str = field(compare=False)
     steps: int = field(compare=False)
+    values: Mapping[str, str] | None = field(default=None, compare=False)
 
 
 class StepsCell:
@@ -87,6 +89,8 @@ class StepsCell:
             return None
         entry = self._entry
         if seen.id and seen.id == self._seen:
+            if entry is not None and step.remembers:
+                entry.values = {**(entry.values or {}), **_values_of(seen, step)}
             return None if entry is None else self._see_again(entry, selection)
         if seen.time < self.newest - self._pattern.horizon:
             self.late += 1
@@ -95,6 +99,8 @@ class StepsCell:
         self._seen = seen.id
         self._is_used = False
         entry = self._entry = Entry(seen.time, self._serial, _id_of(seen), 1 << selection)
+        if step.remembers:
+            entry.values = _values_of(seen, step)
         self._serial += 1
         self._forget(max(self.newest, seen.time))
         if is_late:
@@ -131,7 +137,9 @@ class StepsCell:
         self._anew(None)
         first, last = match[0].time, match[-1].time
         ids = [each for entry in match if entry.id for each in entry.id.split("\n")]
-        values: Mapping[str, float | str] = {"span": (last - first) / 1000}
+        values: dict[str, float | str] = {"span": (last - first) / 1000}
+        for entry in match:
+            values.update(entry.values or {})
         return Measure(value=len(match), on=True, values=values, events=_bounded(ids), since=first)
 
     def _make_room(self, selection: int) -> None:
@@ -197,7 +205,7 @@ class StepsCell:
             "newest": self.newest,
             "late": self.late,
             "given_up": self.given_up,
-            "log": [(entry.time, entry.id, entry.steps) for entry in self._log],
+            "log": [(entry.time, entry.id, entry.steps, entry.values) for entry in self._log],
         }
 
     def restore(self, saved: Any) -> None:
@@ -205,8 +213,10 @@ class StepsCell:
         if saved["steps"] != len(self._pattern.steps):
             raise ValueError("other steps")
         self.newest, self.late, self.given_up = int(saved["newest"]), int(saved["late"]), int(saved["given_up"])
-        for time, id_, steps in cast("list[tuple[Any, Any, Any]]", saved["log"]):
-            self._log.append(Entry(int(time), self._serial, str(id_), int(steps) & ((1 << len(self._counts)) - 1)))
+        every = (1 << len(self._counts)) - 1
+        for time, id_, steps, values in cast("list[tuple[Any, Any, Any, Any]]", saved["log"]):
+            kept = None if values is None else {str(name): str(value) for name, value in dict(values).items()}
+            self._log.append(Entry(int(time), self._serial, str(id_), int(steps) & every, kept))
             self._serial += 1
         self._log.sort()
         self._count()
@@ -368,6 +378,12 @@ def _id_of(seen: Seen) -> str:
         return seen.id
     found = seen.get("alert.event_ids")
     return "\n".join(cast("Sequence[str]", found)[-MAX_EVENTS:]) if isinstance(found, list | tuple) else ""
+
+
+def _values_of(seen: Seen, step: Step) -> dict[str, str]:
+    """What is to be remembered of an observation, as texts of a bounded length."""
+    found = ((name, seen.get(field)) for name, field in step.remembers)
+    return {name: str(value)[:MAX_TEXT] for name, value in found if value is not None}
 
 
 def _bounded(ids: Sequence[str]) -> list[str]:

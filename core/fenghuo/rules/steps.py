@@ -17,7 +17,7 @@ class Step:
     """One step. `count`: so often at least; `forbidden`: it must not happen; `within`: milliseconds since the step before.
 
     `of_alerts`: it is an alert of another rule, of which only those that fire count. `resets`: at it everything begins
-    anew, wherever it stands.
+    anew, wherever it stands. `remembers`: names of values, and the fields of its observation that they are.
     """
 
     name: str
@@ -26,6 +26,7 @@ class Step:
     within: int | None = None
     of_alerts: bool = False
     resets: bool = False
+    remembers: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from fenghuo.rules.kinds.observed import FOREVER, EventSection, LogSource, Name,
 from fenghuo.rules.lifecycle import SETTLE_MS, Holds
 from fenghuo.rules.lists import RuleLists
 from fenghuo.rules.observe import Cell, Observer, Selection
-from fenghuo.rules.section import Expression, FieldName, Matches, RuleName, RuleSection
+from fenghuo.rules.section import Expression, FieldName, Label, Matches, RuleName, RuleSection
 from fenghuo.rules.shorthand import OneOrMany, as_list
 from fenghuo.rules.stepping import load_cell, start_cell
 from fenghuo.rules.steps import Pattern, Step
@@ -63,6 +63,11 @@ class StepSection(EventsSection):
     within: Annotated[Duration, Field(gt=0)] | None = Field(
         default=None,
         description="The longest time since the step before; of a last step with `not`, how long it must stay away.",
+    )
+    remember: dict[Label, FieldName] = Field(
+        default={},
+        description="Fields of its event that messages name: `{first_user: user.name}` makes `{first_user}`.",
+        max_length=8,
     )
 
 
@@ -126,7 +131,14 @@ def _read(section: SequenceSection, reader: Reader) -> tuple[SequenceBody, Holds
 def _step(section: StepSection, number: int) -> Step:
     within = None if section.within is None else milliseconds(section.within)
     name = section.name or f"step{number}"
-    return Step(name, section.count, section.forbidden, within, of_alerts=bool(section.rules))
+    return Step(
+        name,
+        section.count,
+        section.forbidden,
+        within,
+        of_alerts=bool(section.rules),
+        remembers=tuple(section.remember.items()),
+    )
 
 
 def _check(section: SequenceSection) -> bool:

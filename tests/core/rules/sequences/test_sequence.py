@@ -61,6 +61,22 @@ def test_what_did_not_follow_is_told_when_its_time_is_over(sequence, run):
     assert engine.alerts[0].event_ids == ("e2",)
 
 
+def test_what_steps_remember_is_for_messages_and_parties(sequence, run):
+    steps = [
+        {**STEPS[0], "remember": {"first_user": "user.name"}},
+        {"where": {"event.action": "c"}, "remember": {"second": "user.name"}},
+        {**STEPS[1], "not": True},
+    ]
+    rule = sequence(steps=steps, message="{first_user} then {second}", culprit={"name": "first_user"})
+    engine = run(rule)
+    engine.event(0, event__action="a", user__name="li")
+    engine.restart()
+    engine.event(1, event__action="c", user__name="wang")
+    engine.advance(100)
+    assert engine.alerts[0].message == "li then wang"
+    assert engine.alerts[0].culprit == {"name": "li"}
+
+
 def test_a_restart_forgets_nothing(sequence, run):
     steps = [STEPS[0], {**STEPS[1], "count": 2}]
     engine = run(sequence(steps=steps))
