@@ -25,7 +25,7 @@ from fenghuo.errors import Place, Problem
 from fenghuo.rules.indicators.entry import Entry, Unfit, read_value
 from fenghuo.rules.indicators.registry import Indicators, ListHandle, Mark, mark_of
 from fenghuo.rules.indicators.source import ListSource
-from fenghuo.rules.indicators.store import Bounds, IndicatorSet, ListInfo, set_of
+from fenghuo.rules.indicators.store import Bounds, IndicatorSet, IndicatorSetBuilder, ListInfo
 from fenghuo.rules.indicators.values import Type
 from fenghuo.rules.where import matcher
 
@@ -34,13 +34,13 @@ log = logging.getLogger(__name__)
 MAX_BYTES = 16 * 2**20
 MAX_ENTRIES = 300_000
 MAX_WILDCARDS = 1_000
-MAX_TOTAL = 1_000_000
+MAX_TOTAL = 500_000
 MAX_LINE = 2_000
 MAX_PROBLEMS = 20
 _TYPES = ("value", "domain", "ip")
 _TYPE = re.compile(r"#\s*type:\s*(\S+)\s*", re.IGNORECASE)
 _SUFFIXES = ("", ".txt", ".list")
-_BOUNDS = Bounds(MAX_ENTRIES, MAX_BYTES, 0)
+_BOUNDS = Bounds(MAX_ENTRIES + 1, 2 * MAX_BYTES, 0)
 
 
 class ListError(ValueError):
@@ -58,25 +58,33 @@ class _Draft:
 
     texts: set[str] = field(default_factory=set[str])
     wildcards: list[str] = field(default_factory=list[str])
-    entries: list[Entry] = field(default_factory=list[Entry])
+    builder: IndicatorSetBuilder | None = None
+    types: set[Type] = field(default_factory=set[Type])
     problems: list[Problem] = field(default_factory=list[Problem])
 
     def __len__(self) -> int:
-        return len(self.texts) + len(self.wildcards) + len(self.entries)
+        return len(self.texts) + len(self.wildcards) + (self.builder.count if self.builder else 0)
+
+    def _put(self, entry: Entry) -> None:
+        if self.builder is None:
+            self.builder = IndicatorSetBuilder(_BOUNDS, lambda: None)
+            self.builder.begin(ListInfo(""))
+        self.builder.add(entry)
+        self.types.add(entry.type)
 
     def add(self, text: str, type_: str) -> None:
         """Take one entry; Unfit where it is none of the type."""
         if type_ == "domain":
-            self.entries.append(read_value(text.removeprefix("*"), Type.DOMAIN))
+            self._put(read_value(text.removeprefix("*"), Type.DOMAIN))
         elif type_ == "ip":
-            self.entries.append(read_value(text, Type.IP))
+            self._put(read_value(text, Type.IP))
         elif type_ == "value" or not self._by_looks(text):
             self.texts.add(text.lower())
 
     def _by_looks(self, text: str) -> bool:
         bare = text.removeprefix("*")
         if bare.startswith(".") and not _is_wild(bare):
-            self.entries.append(read_value(bare, Type.DOMAIN))
+            self._put(read_value(bare, Type.DOMAIN))
         elif _is_wild(text):
             self.wildcards.append(text.lower())
         else:
@@ -86,7 +94,7 @@ class _Draft:
                 return False
             if entry.port is not None:
                 return False
-            self.entries.append(entry)
+            self._put(entry)
         return True
 
 
@@ -101,8 +109,8 @@ class _Entries:
         self.count = len(draft)
         self._texts = frozenset(draft.texts)
         self._matches: Callable[[str], bool] | None = matcher(draft.wildcards) if draft.wildcards else None
-        self._set: IndicatorSet | None = set_of([(ListInfo("", 1), draft.entries)], _BOUNDS) if draft.entries else None
-        self._has_domains = any(entry.type is Type.DOMAIN for entry in draft.entries)
+        self._set: IndicatorSet | None = draft.builder.build() if draft.builder else None
+        self._types = tuple(draft.types)
 
     def contain(self, value: str) -> bool:
         lowered = value.lower()
@@ -110,7 +118,7 @@ class _Entries:
             return True
         if self._set is None:
             return False
-        return bool(self._set.address(value, 0) or (self._has_domains and self._set.domain(value, 0)))
+        return any(self._set.find(type_, value, 0) for type_ in self._types)
 
 
 _NOTHING = _Entries(_Draft())
