@@ -36,7 +36,8 @@ class AggregateSection(WindowSection):
         description="The field of the events; a text that looks like a number is one, others are passed over.",
     )
     min_count: Annotated[int, Field(ge=1, le=1_000_000)] = Field(
-        default=1, description="The fewest numbers in the window before it speaks; `sum` and `count` speak of none too."
+        default=1,
+        description="The fewest numbers in the window before it speaks. With 1, `sum` and `count` are 0 where there is none.",
     )
 
 

@@ -16,9 +16,9 @@ from fenghuo.rules.kinds.observed import LogSource, Name, selection_of
 from fenghuo.rules.lifecycle import Holds
 from fenghuo.rules.observe import Cell, Seen, Selection
 from fenghuo.rules.section import Expression, Matches
-from fenghuo.rules.shorthand import OneOrMany
+from fenghuo.rules.shorthand import OneOrMany, as_list
 from fenghuo.rules.windows.measuring import MeasuringBody, MeasuringCell
-from fenghuo.rules.windows.section import WindowSection, as_list, needs_one_of, read_windowed
+from fenghuo.rules.windows.section import WindowSection, needs_one_of, read_windowed
 from fenghuo.rules.windows.sums import ExactSum
 from fenghuo.rules.windows.texts import number_of
 from fenghuo.rules.windows.times import Times, unpacked

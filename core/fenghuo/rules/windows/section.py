@@ -13,13 +13,8 @@ from fenghuo.rules.kinds.base import Reader, milliseconds, parse_clear
 from fenghuo.rules.kinds.observed import Observed, ObservedSection, read_observed
 from fenghuo.rules.lifecycle import Holds
 from fenghuo.rules.section import Expression, FieldName
-from fenghuo.rules.shorthand import OneOrMany
+from fenghuo.rules.shorthand import OneOrMany, as_list
 from fenghuo.rules.windows.regions import Regions
-
-
-def as_list(value: Any) -> Any:
-    return [value] if isinstance(value, str) else value
-
 
 Fields = Annotated[list[FieldName], BeforeValidator(as_list), Field(min_length=1, max_length=8), OneOrMany()]
 """One field, or several whose combinations count."""
@@ -110,8 +105,19 @@ def _knows_names(section: WindowSection, reader: Reader, variables: frozenset[st
         check(text, parse_clear(text, variables).condition)
         return True
 
-    return reader.read("condition", section.condition, condition) is True and (
-        section.clear is None or reader.read("clear", section.clear, clear) is True
+    def levels(_: str) -> bool:
+        for text in () if isinstance(section.level, str) else section.level.values():
+            try:
+                node = parse_condition(text)
+            except ExpressionError:
+                continue  # noted elsewhere
+            check(text, node)
+        return True
+
+    return (
+        reader.read("condition", section.condition, condition) is True
+        and (section.clear is None or reader.read("clear", section.clear, clear) is True)
+        and reader.read("level", "", levels) is True
     )
 
 

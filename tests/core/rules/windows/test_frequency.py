@@ -191,6 +191,7 @@ def test_nothing_is_kept_of_a_group_whose_window_is_empty(make_rule, run, make_e
     [
         ({"condition": "value >= 20000"}, "a count of 20000 is asked for, only 10000 are kept"),
         ({"condition": "count >= 2"}, "unknown name 'count'"),
+        ({"condition": "value >= 2", "level": {"high": "speed > 3"}}, "level: unknown name 'speed'"),
         ({"condition": "value >= 2", "clear": "rate < 2 for 5m"}, "clear"),
         ({"condition": "value >= 2", "window": "0s"}, "window"),
         ({}, "condition"),
