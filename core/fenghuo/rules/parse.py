@@ -24,9 +24,10 @@ from fenghuo.rules.kinds.base import milliseconds, parse_clear
 from fenghuo.rules.lists import RuleLists
 from fenghuo.rules.observe import Observer
 from fenghuo.rules.readings import Readings
-from fenghuo.rules.rule import Rule, Unloaded
+from fenghuo.rules.rule import Body, Rule, Unloaded
 from fenghuo.rules.schedule import Schedule, ScheduleSection, read_schedule
 from fenghuo.rules.section import RuleSection
+from fenghuo.rules.telling import underscored
 from fenghuo.rules.template import Template, compile_template
 from fenghuo.rules.where import Where
 
@@ -228,6 +229,8 @@ class RuleReader:
                 self._check_texts(kind.in_names)
             return None
         read = kind.read(section, self)
+        if read is not None:
+            self._check_suppression(section, read[0])
         levels = self._levels(section)
         self._check_tests(section)
         message = self.read("message", section.message, compile_template)
@@ -267,6 +270,18 @@ class RuleReader:
 
     def _where(self, path: tuple[str, ...], matches: Mapping[str, Sequence[str]]) -> Where | None:
         return self._read_at(path, "", lambda _: Where(matches, lists=self.lists))
+
+    def _check_suppression(self, section: RuleSection, body: Body | Observer) -> None:
+        """The alerts of a rule over events have the labels of `group_by` only: others would never be the same as another's."""
+        if section.suppress_if is None or not isinstance(body, Observer):
+            return
+        if body.data is not None and section.group_by is None:
+            return
+        labels = {*(section.group_by or ()), *section.labels}
+        for name in section.suppress_if.by:
+            if underscored(name) not in map(underscored, labels):
+                message = f"suppress_if.by: alerts of this rule have no label {name!r}"
+                self._say(self._source.place("suppress_if"), message, "name it in 'group_by'")
 
     def _over(self, key: str, text: str) -> Template | None:
         """What is said when it is over, where the rule says it itself."""
