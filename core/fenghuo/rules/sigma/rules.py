@@ -249,10 +249,19 @@ class _Correlation:
             kind="sequence",
             within=span,
             ordered=ordered,
+            condition=self._told_condition(),
             group_by=list(correlation.group_by) or None,
         )
         holds = holds_of(section, stale=FOREVER, lasts=correlation.timespan, settle=0)
         return section, "sequence", SequenceBody(self._selections(), pattern=pattern), holds
+
+    def _told_condition(self) -> str | None:
+        """The condition over steps, for people; None: all of them."""
+        condition = self._of.condition
+        if isinstance(condition, Said):
+            return told(condition, {rule: self._named(number) for number, rule in enumerate(self._of.rules)})
+        needs_all = condition == (Bound("gte", len(self._rules)),)
+        return None if needs_all else _written(condition).replace("value", "rules")
 
     def _named(self, number: int) -> str:
         rule = self._rules[number]
@@ -325,6 +334,14 @@ def _holds(bound: Bound, value: float) -> bool:
         "eq": value == number,
         "neq": value != number,
     }[bound.operator]
+
+
+def told(said: Said, names: Mapping[str, str]) -> str:
+    """An extended condition as it is written, with our names."""
+    if said.what == "rule":
+        return names[said.rule]
+    parts = [told(part, names) if part.what == "rule" else f"({told(part, names)})" for part in said.parts]
+    return f"not {parts[0]}" if said.what == "not" else f" {said.what} ".join(parts)
 
 
 def _field(name: str) -> Node:
