@@ -19,7 +19,10 @@ from fenghuo.ids import uuid7
 from fenghuo.lock import FileLock
 from fenghuo.model import AgentId, Site
 from fenghuo.packs import packs_path
-from fenghuo.rules import Engine, load_rules
+from fenghuo.rules import Engine, RuleSet
+from fenghuo.rules.indicators import Indicators
+from fenghuo.rules.lists import Lists
+from fenghuo.rules.reload import ReloadMetrics, RuleFiles, watch
 from fenghuo.rules.telemetry import register_rules
 from fenghuo.supervisor import Supervisor, until_possible
 from fenghuo_collector.broker import EmbeddedBroker, EmbeddedBrokerConfig
@@ -64,7 +67,10 @@ async def started(
         journal = AlertJournal(config.journal, clock=clock, registry=registry)
         latest = Latest(config.latest, clock=clock, registry=registry)
         sinks = build_sinks(config.sinks, clock, registry)
-        judge = _judge(config, clock, registry)
+        files = _rule_files(config, clock)
+        rules = files.load()
+        judge = _judge(config, rules, clock, registry)
+        reloads = ReloadMetrics(registry, rules)
         register_rules(registry, lambda: judge.engine)
         settings = IngestConfig(
             broker=broker, site=config.site, group=config.group, limits=config.limits, delivery=config.delivery
@@ -97,12 +103,19 @@ async def started(
         for runner in build_feeds(config.feeds, journal, clock=clock, random=random, registry=registry):
             supervisor.add(f"feed {runner.name}", runner.run)
         supervisor.add("rules", judge.run)
+        supervisor.add("rule files", lambda: watch(files, judge.use, reloads, interval=config.rules.reload_interval))
         yield ingest.run, supervisor.run
 
 
-def _judge(config: CollectorConfig, clock: Clock, registry: CollectorRegistry) -> Judge:
+def _rule_files(config: CollectorConfig, clock: Clock) -> RuleFiles:
+    lists = Lists(clock=clock, indicators=Indicators(clock=clock, background=True))
+    files = RuleFiles(config.rules.files(packs_path()), side="collector", lists=lists)
+    lists.refresh()
+    return files
+
+
+def _judge(config: CollectorConfig, rules: RuleSet, clock: Clock, registry: CollectorRegistry) -> Judge:
     """The engine of the rules that run here; it speaks as the agent `collector` of the collector's site."""
-    rules = load_rules(config.rules.paths or [packs_path()], keep_tests=False).running_at("collector")
     engine = Engine(rules, clock=clock)
     speaker = AgentId(Site(config.site), "collector")
     return Judge(engine, config.rules, speaker, clock, os.urandom, registry)

@@ -21,7 +21,7 @@ from fenghuo.clock import Clock
 from fenghuo.errors import FenghuoError
 from fenghuo.ids import Entropy, uuid7
 from fenghuo.model import AgentId, Alert, Event, Layout, Table
-from fenghuo.rules import Engine
+from fenghuo.rules import Engine, RuleSet
 from fenghuo.wire import Stream
 from fenghuo_collector.ingest.own import OwnStream
 from fenghuo_collector.judging.config import RulesConfig
@@ -84,9 +84,9 @@ class Judge:
         """The engine, for its counts."""
         return self._engine
 
-    def replace(self, engine: Engine) -> None:
-        """Go on with an engine of other rules, which has taken over what this one remembers."""
-        self._engine = engine
+    def use(self, rules: RuleSet) -> None:
+        """Judge by other rules from now on."""
+        self._engine = self._engine.with_rules(rules)
 
     def takes(self, stream: Stream) -> bool:
         """All that is new; the backlog of readings comes behind newer ones and would be late."""
