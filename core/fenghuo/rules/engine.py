@@ -77,7 +77,7 @@ class Engine:
         self._groups = Groups(self.states)
         self._timer = timer
         self._observing = Observing(self.states, self._groups, shard, timer)
-        self._held: list[tuple[int, int, int, Lane, Table]] = []
+        self._held: list[tuple[int, int, Key, int, Lane, Table]] = []
         self._number = itertools.count()
 
     # Tables
@@ -152,7 +152,9 @@ class Engine:
         if len(self._held) >= MAX_HELD:
             self.held_dropped += 1
             return
-        heapq.heappush(self._held, (table.time + lane.lateness, table.time, next(self._number), lane, table))
+        # Of two of one moment the same one comes first, whichever arrived first.
+        order = tuple(sorted(table.layout.labels.items()))
+        heapq.heappush(self._held, (table.time + lane.lateness, table.time, order, next(self._number), lane, table))
 
     def _judge(self, lane: Lane, table: Table) -> None:
         layout = table.layout
@@ -318,7 +320,7 @@ class Engine:
             elif self._observing.due == due:
                 self._observing.release()
             else:
-                _, _, _, lane, table = heapq.heappop(self._held)
+                _, _, _, _, lane, table = heapq.heappop(self._held)
                 self._judge(lane, table)
             self._observing.feed_back()
         self._groups.now = max(self._groups.now, now_ms)
@@ -504,7 +506,7 @@ class Engine:
         new._observing.inherit(self._observing, heirs, now)
         new._observing.feed_back()
         new._requeue_silences()
-        for _, _, _, lane, table in sorted(self._held, key=lambda entry: entry[:3]):
+        for _, _, _, _, lane, table in sorted(self._held, key=lambda entry: entry[:4]):
             for own in new._plan(table.layout, lane.agent).lanes:
                 if own.lateness == lane.lateness:
                     new._hold(own, table)

@@ -327,6 +327,7 @@ class Observing:
         due = cell.due
         while due is not None and due < time and not place.dead:
             measure = cell.lapse(due)
+            place.heard = max(place.heard, due)
             if measure is not None:
                 self._judge(watcher, place, measure, due, None)
             before, due = due, cell.due

@@ -145,7 +145,7 @@ class Track:
 
 @dataclass(slots=True, eq=False)
 class Place:
-    """Where a cell stands. `queued`: when its timer rings; `heard`: its newest observation."""
+    """Where a cell stands. `queued`: when its timer rings; `heard`: the newest moment that it was told of."""
 
     track: Track
     key: Key

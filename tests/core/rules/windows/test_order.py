@@ -75,3 +75,49 @@ def test_a_saved_cell_goes_on_as_if_nothing_had_happened(make_rule, name, events
         assert cell.see(seen, number % 2) == other.see(seen, number % 2)
         assert cell.due == other.due
         assert cell.is_empty == other.is_empty
+
+
+READINGS = st.lists(
+    st.tuples(st.integers(1, 60), st.sampled_from("abc"), st.sampled_from([0, 1, 4, 9])), min_size=1, max_size=30
+)
+
+
+@SETTINGS
+@given(READINGS, st.sampled_from(["avg", "sum", "max", "median"]), st.integers(1, 30), st.data())
+def test_order_of_arrival_of_readings_changes_no_alert(make_rule, run, readings, function, window, data):
+    rule = make_rule(
+        kind="aggregate",
+        data="x",
+        function=function,
+        window=f"{window}s",
+        condition="value > 3",
+        lateness="10s",
+        group_by=["site"],
+    )
+    readings = sorted({(t, device): x for t, device, x in readings}.items())
+    delays = data.draw(st.lists(st.integers(0, 99), min_size=len(readings), max_size=len(readings)))
+    told = []
+    for late in ([0] * len(readings), delays):
+        one = run(rule)
+        arrivals = sorted(
+            (t + delay / 10, number) for number, (((t, _), _), delay) in enumerate(zip(readings, late, strict=True))
+        )
+        for moment, number in arrivals:
+            (t, device), x = readings[number]
+            one.advance(moment)
+            one.read(t, {"site": "s", "device": device}, x=x)
+        one.advance(1_000)
+        told.append(one.alerts)
+    assert told[0] == told[1]
+
+
+def test_what_comes_after_the_window_has_slid_on_is_not_dated_back(make_rule, run, make_event):
+    rule = make_rule(kind="frequency", dataset="test", window="10s", condition="value >= 2")
+    one = run(rule)
+    for second in (0, 1, 8):
+        one.alerts += one.engine.event(make_event(second))
+    one.advance(25)
+    assert one.steps == [(1, "firing"), (11, "resolved")]
+    one.alerts += one.engine.event(make_event(7))
+    one.advance(100)
+    assert one.steps[2:] == [(11, "firing"), (17, "resolved")]
