@@ -63,6 +63,19 @@ def test_what_is_remembered_of_refusals_is_bounded():
     assert all(len(each.text) <= 100 for kept in refused.examples.values() for each in kept)
 
 
+def test_a_range_of_addresses_is_the_networks_that_make_it_up(read):
+    found = read(
+        "203.0.113.5-203.0.113.8 # a range\n203.0.113.9 - 203.0.113.9\n203.0.113.9-203.0.113.1\n1.2.3-4\n0.0.0.0-255.255.255.255\n"
+    )
+    assert [value for _, value in found.values] == ["203.0.113.5", "203.0.113.6/31", "203.0.113.8", "203.0.113.9"]
+    assert found.entries[0].text == "a range"
+    assert found.reasons == {"no range of addresses": 2, "a network of everything": 1}
+
+
+def test_a_list_of_one_type_refuses_what_other_lines_mean(read):
+    assert read("0.0.0.0 ads.example\n||ads.example^\n", type="ip").reasons == {"of another type than the list": 2}
+
+
 def test_a_list_of_one_type_refuses_the_others(read):
     found = read("bad.example\n203.0.113.4\n", type="ip")
     assert (found.values, found.reasons) == ([("ip", "203.0.113.4")], {"no address": 1})

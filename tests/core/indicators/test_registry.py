@@ -175,6 +175,24 @@ def test_a_file_that_is_written_while_it_is_read_is_read_again_later(feeds):
     assert [feed.lists(name) for name in ("one.example", "last.example")] == [[], ["a"]]
 
 
+def test_a_file_that_another_takes_the_place_of_while_it_is_read_is_whole_and_the_other_is_next(feeds):
+    feed = feeds(rest=lambda _: None, background=True)
+    feed.use("a.txt", "\n".join(f"n{number}.example" for number in range(1000)))
+    replaced = []
+
+    def rest(seconds):
+        if not replaced:
+            feed.write("b.txt", "last.example\n").rename(feed.folder / "a.txt")
+        replaced.append(seconds)
+
+    feed.registry._rest = rest
+    for expected in ((["a"], []), ([], ["a"])):
+        assert feed.registry.refresh()
+        assert feed.registry.wait(10)
+        assert (feed.lists("n999.example"), feed.lists("last.example")) == expected
+    assert feed.problem("a.txt") == ""
+
+
 def test_a_list_that_no_rule_names_any_more_is_let_go(feeds):
     feed = feeds()
     feed.use("a.txt", "one.example\n")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import logging
+import os
 import threading
 import time
 import weakref
@@ -216,7 +217,7 @@ class Indicators:
         if number is None or mark != each.mark:
             each.tried = mark
             try:
-                self._read(each, builder, mark, had_some=number is not None and each.count > 0)
+                self._read(each, builder, had_some=number is not None and each.count > 0)
             except (OSError, Unreadable, Changed) as error:
                 self._say(each, _reason(error), keeps=number is not None)
             else:
@@ -227,20 +228,23 @@ class Indicators:
         if number is not None:
             each.count = builder.adopt(former, number)
 
-    def _read(self, each: _Listed, builder: IndicatorSetBuilder, mark: Mark | None, *, had_some: bool) -> None:
+    def _read(self, each: _Listed, builder: IndicatorSetBuilder, *, had_some: bool) -> None:
         """Read a file. Raises what keeps its former content in use; without one, what could be read stays."""
         from fenghuo.rules.indicators.readers import read_entries  # noqa: PLC0415 — only where a list is read
 
         refused = Refused()
         each.read_at = self._clock.now()
         try:
+            # The open file counts: one that another took the place of meanwhile is still whole.
             with each.source.path.open("rb") as stream:
+                mark = each.tried = mark_of(stream.fileno())
                 for entry in read_entries(stream, each.source, refused):
                     builder.add(entry)
+                after = mark_of(stream.fileno())
         finally:
             if not had_some:
                 each.count, each.refused = builder.taken, refused
-        if mark_of(each.source.path) != mark:
+        if after != mark:
             each.tried = None
             raise Changed
         count = builder.taken
@@ -260,10 +264,10 @@ def _info(each: _Listed) -> ListInfo:
     return ListInfo(source.title, each.id, source.subdomains, source.urls == "prefix", source.confidence)
 
 
-def mark_of(file: Path) -> Mark | None:
-    """Another one for another content; None where there is no such file."""
+def mark_of(file: Path | int) -> Mark | None:
+    """Another one for another content; None where there is no such file. `file`: its path or an open descriptor."""
     try:
-        found = file.stat()
+        found = os.stat(file)  # noqa: PTH116 — of descriptors too
     except OSError:
         return None
     return found.st_mtime_ns, found.st_size, found.st_ino

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from ipaddress import IPv4Address, summarize_address_range
 from typing import BinaryIO
 
 from fenghuo.rules.indicators.entry import Entry, Refused, Unfit, read_value
@@ -10,6 +12,7 @@ from fenghuo.rules.indicators.readers.lines import read_lines
 from fenghuo.rules.indicators.source import ListSource
 from fenghuo.rules.indicators.values import Type
 
+_RANGE = re.compile(r"([0-9.]+)\s*-\s*([0-9.]+)")
 _SINKS = frozenset({"0.0.0.0", "127.0.0.1", "::", "::1", "::0"})  # noqa: S104 — what hosts files point to
 _LOCAL = frozenset(
     {"localhost", "localhost.localdomain", "local", "broadcasthost", "ip6-localhost", "ip6-loopback", "0.0.0.0"}  # noqa: S104
@@ -34,20 +37,42 @@ def read_plain(stream: BinaryIO, source: ListSource, refused: Refused) -> Iterat
 def read_line(text: str, type_: Type | None) -> Iterator[Entry]:
     """The entries of one line that is no comment."""
     if text.startswith(("||", "@@", "|http")) or "##" in text:
-        yield _block_rule(text)
+        yield _of_type(_block_rule(text), type_)
         return
     value, comment = _split(text)
+    match = _RANGE.fullmatch(value)
+    if match and type_ in (None, Type.IP):
+        for entry in _range(match[1], match[2]):
+            entry.text = comment
+            yield entry
+        return
     parts = value.split()
     if len(parts) > 1:
         if parts[0] not in _SINKS:
             raise Unfit("more than one word")
         for name in parts[1:]:
             if name.lower() not in _LOCAL:
-                yield read_value(name, Type.DOMAIN)
+                yield _of_type(read_value(name, Type.DOMAIN), type_)
         return
     entry = read_value(value, type_)
     entry.text = comment
     yield entry
+
+
+def _of_type(entry: Entry, type_: Type | None) -> Entry:
+    if type_ not in (None, entry.type):
+        raise Unfit("of another type than the list")
+    return entry
+
+
+def _range(first: str, last: str) -> Iterator[Entry]:
+    """The networks that make up a range of addresses."""
+    try:
+        found = list(summarize_address_range(IPv4Address(first), IPv4Address(last)))
+    except ValueError:
+        raise Unfit("no range of addresses") from None
+    for network in found:
+        yield read_value(str(network), Type.IP)
 
 
 def _split(text: str) -> tuple[str, str]:
