@@ -19,6 +19,7 @@ from fenghuo.rules.anomaly.tails import Tails
 
 _MONTH = 30 * DAY
 _BINS_FULL = round(0.99 * DAY)
+_STILL = 14.0
 _CONSTANT = 2.2
 """Surprise of the first move, for each tenfold of values that stood still before."""
 _MOVING = 10
@@ -35,7 +36,7 @@ _LEVEL_DAYS = 3.0
 _DAY_KNOWN, _WEEK_KNOWN = round(1.3 * DAY), round(7.5 * DAY)
 _CLEARLY = 0.75
 """A season is used where it misses so much less than the baseline used so far."""
-_RESPECTS = 0.5
+_RESPECTS = 0.25
 """Taken off the surprise, because the most improbable of several respects is told."""
 _NEWS = 1.3
 _LASTS = 0.5
@@ -145,12 +146,17 @@ class Detector:
         self.long += _LONG_RATE * (kept - self.long)
 
     def _surprise(self, missed: float, away: float, kept: float, scale: float) -> tuple[float, int]:
-        """How improbable the most improbable respect is, and which it is."""
+        """How improbable the most improbable respect is, and which it is.
+
+        Half of it is what was learnt, half what a distribution with heavy tails (as Student's t with three degrees of
+        freedom) makes of the value: rare things were seen too seldom to be sure of their probability.
+        """
         count = self.count
         pace = 0.06 if count > 301 else 0.3 - 0.0008 * (count - 1)
         tails = self.tails
         surprise, cause = tails[0].see(missed, pace), _STEP
-        other = tails[1].see(away / max(self.size, _FLOOR * self.jump), pace)
+        away /= max(self.size, _FLOOR * self.jump)
+        other = tails[1].see(away, pace)
         if other > surprise:
             surprise, cause = other, _LEVEL
         self._average(kept)
@@ -167,10 +173,10 @@ class Detector:
                 if ratio > 0 and other > surprise:
                     surprise, cause = other, _SPREAD
         if self.run and self.jumps > _MOVING:
-            other = min(12.0, 5.0 * self.run / (3.0 * self.longest + 12.0))
+            other = min(_STILL, 5.0 * self.run / (3.0 * self.longest + 12.0))
             if other > surprise:
                 surprise, cause = other, _STUCK
-        return surprise, cause
+        return 0.5 * surprise + 0.25 * math.log2((1.0 + abs(missed)) * (1.0 + abs(away))), cause
 
     def _pace(self, elapsed: int) -> int:
         """Milliseconds between values: a running median."""

@@ -26,6 +26,7 @@ _MEMORY = 400.0
 _DOUBT = 3.0
 _CLIP = 25.0
 _LN10 = math.log(10)
+_FARTHEST = 1e9
 _NUMBERS = ("threshold", "number", "mean", "square", "limit")
 
 
@@ -73,10 +74,30 @@ class Tail:
         self._reach(depth)
 
     def _reach(self, depth: float) -> tuple[float, float, float]:
+        """Find the limit by halving: both what was learnt and the guess of heavy tails grow with the deviation."""
         shape, scale, trust = self.shape()
-        beyond = max(0.0, depth - THRESHOLD_SURPRISE) * _LN10 / trust
-        self.limit = self.threshold + scale / shape * math.expm1(min(shape * beyond, 50.0))
+        factor = trust / (shape * _LN10)
+        low = high = self.threshold
+        surprise = 0.0
+        while surprise < depth and high < _FARTHEST:
+            low, high = high, 2.0 * high
+            surprise = blend(THRESHOLD_SURPRISE + factor * math.log1p(shape * (high - self.threshold) / scale), high)
+        for _ in range(8):
+            middle = 0.5 * (low + high)
+            if (
+                blend(THRESHOLD_SURPRISE + factor * math.log1p(shape * (middle - self.threshold) / scale), middle)
+                < depth
+            ):
+                low = middle
+            else:
+                high = middle
+        self.limit = high
         return shape, scale, trust
+
+
+def blend(learnt: float, deviation: float) -> float:
+    """The surprise of a deviation: half what was learnt, half what heavy tails (Student's t, three degrees) would say."""
+    return 0.5 * learnt + 0.5 * math.log2(1.0 + deviation)
 
 
 class Tails:
