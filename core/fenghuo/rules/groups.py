@@ -130,7 +130,7 @@ class Groups:
                 lifecycle.fired(group, track.state.rule.holds, time)
                 self._announce(track, group, time)
         elif step in (Step.RAISE, Step.LOWER):
-            self._announce(track, group, time, is_urgent=step is Step.RAISE)
+            self._announce(track, group, time, is_urgent=step is Step.RAISE, is_news=False)
         elif step is Step.RESOLVE:
             self.resolve(track, group, time, "cleared")
 
@@ -150,24 +150,27 @@ class Groups:
         is_urgent: bool = False,
         is_due: bool = True,
         is_new: bool = True,
+        is_news: bool = True,
     ) -> None:
         """Tell that a group fires, or withhold it for now.
 
         `is_urgent`: not that. `is_due`: then a timer tells it as soon as it may be told. `is_new`: it was not withheld before.
+        `is_news`: something happened of which rules that stand on this one have to know, be it told or not.
         """
         state = track.state
-        closed = None if is_urgent else state.gates.closed_until(group.fingerprint, time)
+        if is_news:
+            self._notify(track, Telling(state.rule, group, time).firing)
+        closed = None if is_urgent or state.rule.silent else state.gates.closed_until(group.fingerprint, time)
         if closed is not None:
             if is_new:
                 state.gates.withhold(group.fingerprint, time)
             group.untold = closed if is_due else group.untold
-            if group.alert is None and is_new:
-                self._notify(track, Telling(state.rule, group, time).firing)
             return
-        alert = Telling(state.rule, group, time, state.gates.tell(group.fingerprint, time)).firing()
+        gate = None if state.rule.silent else state.gates.tell(group.fingerprint, time)
+        alert = Telling(state.rule, group, time, gate).firing()
         group.alert, group.packed, group.untold = alert, None, None
         self._plan_again(track, group, time)
-        self._say(alert, track)
+        self._say(alert, state)
         if state.rule.observer is not None and state.rule.observer.tells_each:
             # What each alert of such a rule names are the events since the one before.
             group.events, group.seen = [], 0
@@ -185,23 +188,23 @@ class Groups:
         group.gap = holds.repeat.after(group.gap)
         group.again = time + group.gap
         if group.untold is None and time - group.heard <= holds.stale and not self._is_suppressed(track.state, group):
-            self._announce(track, group, time)
+            self._announce(track, group, time, is_news=False)
 
     def resolve(self, track: Track, group: Group, time: int, reason: str) -> None:
         """Tell the end of a group that fires, if it was told that it does."""
         if not group.firing:
             return
         gates = track.state.gates
+        self._notify(track, partial(Telling(track.state.rule, group, time).resolved, reason))
         if group.alert is not None:
             gate = gates.end(group.fingerprint, time)
-            self._say(Telling(track.state.rule, group, time, gate).resolved(reason), track)
+            self._say(Telling(track.state.rule, group, time, gate).resolved(reason), track.state)
         else:
             gates.end_untold(group.fingerprint, time, group.events, group.seen)
-            self._notify(track, partial(Telling(track.state.rule, group, time).resolved, reason))
         lifecycle.resolved(group, track.state.rule.holds, time)
 
     def _notify(self, track: Track, alert: Callable[[], Alert]) -> None:
-        """Let rules that stand on this one know of a step that nobody else is told of."""
+        """Let rules that stand on this one know of a step, whether it is told or withheld."""
         if track.state.rule.name in self.observed:
             self._news.append((alert(), track.source.agent))
 
@@ -211,11 +214,9 @@ class Groups:
         if alert.rule_name in self.observed:
             self._news.append((alert, agent))
 
-    def _say(self, alert: Alert, track: Track) -> None:
-        if alert.rule_name in self.observed:
-            self._news.append((alert, track.source.agent))
-        if not track.state.rule.silent:
-            track.state.alerts += 1
+    def _say(self, alert: Alert, state: RuleState) -> None:
+        if not state.rule.silent:
+            state.alerts += 1
             self.told.append(alert)
 
     def settle(self, track: Track, group: Group) -> None:
@@ -301,7 +302,7 @@ class Groups:
         if what is Lapse.AGAIN:
             self._tell_again(track, group, moment)
         else:
-            self._announce(track, group, moment, is_new=False)
+            self._announce(track, group, moment, is_new=False, is_news=False)
         return True
 
     def _forget(self, track: Track, group: Group, moment: int) -> None:

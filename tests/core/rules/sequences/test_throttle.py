@@ -125,6 +125,32 @@ def test_a_rule_tells_so_many_a_minute_and_the_rest_later(match, run):
     assert all(minutes.count(minute) <= 5 for minute in minutes)
 
 
+def test_rules_that_count_alerts_count_those_that_are_withheld_too(match, make, run):
+    """And a level that changes, or a telling that comes later, is not one more."""
+    steps = [{"rules": "r.a", "count": 5}]
+    chain = make(name="r.chain", kind="sequence", within="10m", steps=steps)
+    engine = run(match(name="r.a", throttle="60s", lasts="2m", repeat="30s"), chain)
+    for second in (0, 1, 2, 3):
+        engine.event(second, event__action="a", source__ip="10.0.0.1")
+    engine.advance(90)
+    assert "r.chain" not in [alert.rule_name for alert in engine.alerts]
+    engine.event(91, event__action="a", source__ip="10.0.0.1")
+    assert "r.chain" in [alert.rule_name for alert in engine.alerts]
+
+
+def test_a_lower_level_is_withheld_and_told_when_the_gap_ends(make, run):
+    level = {"medium": "value > 5", "critical": "value > 20"}
+    rule = make(kind="threshold", data="x", condition="value > 5", level=level, throttle="60s")
+    engine = run(rule)
+    layout = Layout("m", {"device": "a"}, {}, ("x",))
+    start = engine.clock.now()
+    for second, value in ((0, 30), (10, 9), (20, 9)):
+        engine.advance(second)
+        engine.alerts += engine.engine.process(Table(layout, start + second * 1000, ((value,),)))
+    engine.advance(100)
+    assert [(alert.time - start, alert.level) for alert in engine.alerts] == [(0, "critical"), (60_000, "medium")]
+
+
 def test_gates_are_bounded():
     gates = Gates(Spacing(60_000), 600, 100)
     for number in range(10_000):
