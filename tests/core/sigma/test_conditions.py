@@ -163,7 +163,16 @@ detection:
   condition: c
 """)
     told = " ".join(problem.message for problem in result.problems)
-    for word in ("UUID", "'worst'", "'fine'", "yesterday"):
+    for word in (
+        "UUID",
+        "'worst'",
+        "'fine'",
+        "yesterday",
+        "modifier 'foo'",
+        "modifier 'bar'",
+        "'[' is invalid",
+        "named 'c'",
+    ):
         assert word in told
     assert len(result.refused) == 1
 

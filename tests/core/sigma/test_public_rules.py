@@ -77,6 +77,8 @@ def test_all_of_them_run_together(loaded):
         },
         {"event": {"dataset": "cisco_ios.log"}, "observer": {"vendor": "Cisco"}, "message": "cmd=no logging <cr>"},
     ]
+    for number, document in enumerate(documents):
+        engine.event(Event(f"w{number}", 1_690_000_000_000 + number, document))
     began = time.process_time()
     alerts = [
         alert

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from fenghuo.errors import Place, Problem
@@ -135,11 +135,3 @@ class SigmaResult:
     inapplicable: Sequence[Unloaded] = ()
     refused: Sequence[Unloaded] = ()
     problems: Sequence[Problem] = ()
-
-
-@dataclass(slots=True)
-class Settings:
-    """What a site adds: values of placeholders (`%Servers%`), and names of rules that are no Sigma documents."""
-
-    placeholders: Mapping[str, Sequence[str]] = field(default_factory=dict[str, "Sequence[str]"])
-    known: frozenset[str] = frozenset()

@@ -36,9 +36,9 @@ class Member:
     def is_well(self) -> bool:
         return not self.wrong and not self.reason
 
-    def attempt(self, read: Callable[[Member], None]) -> None:
-        """Do a step; what stands against it is noted."""
-        if not self.is_well:
+    def attempt(self, read: Callable[[Member], None], *, in_any_case: bool = False) -> None:
+        """Do a step; what stands against it is noted. `in_any_case`: also where other things are wrong, to tell all."""
+        if self.reason or (self.wrong and not in_any_case):
             return
         try:
             read(self)

@@ -80,13 +80,13 @@ class SetReader:
         _tell_apart(found, self._known)
         rules = [each for each in found if _kind(each) == "detection"]
         for document in rules:
-            document.attempt(self._detect)
+            document.attempt(self._detect, in_any_case=True)
         for document in found:
             if _kind(document) == "filter":
-                document.attempt(lambda each: self._filter(each, rules))
+                document.attempt(lambda each: self._filter(each, rules), in_any_case=True)
         correlations = [each for each in found if _kind(each) == "correlation"]
         for document in correlations:
-            document.attempt(_section)
+            document.attempt(_section, in_any_case=True)
         Correlator(found, self._known).run(correlations)
         for document in found:
             _excuse(document)
@@ -128,7 +128,7 @@ class SetReader:
         document.wrong += wrong
         if reason and not wrong:
             raise CannotApply(reason)
-        if document.fields is not None and not wrong:
+        if document.fields is not None and document.is_well:
             document.made = Detected(
                 frame=document.frame,
                 place=document.source.place,
