@@ -13,7 +13,7 @@ from fenghuo.rules.observe import Seen
 from fenghuo.rules.stepping import load_cell, start_cell
 from fenghuo.rules.steps import Pattern, Step
 
-SETTINGS = settings(max_examples=120, deadline=None)
+SETTINGS = settings(max_examples=60, deadline=None)
 EVENTS = st.lists(st.tuples(st.integers(0, 4), st.sets(st.integers(0, 3), min_size=1, max_size=2)), max_size=14)
 """Seconds since the event before, and the steps that it is of."""
 
