@@ -10,6 +10,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 MINUTE_MS = 60_000
+MAX_MINUTES = 8
+"""So many minutes are counted apart, for steps do not always come in order."""
 MAX_WITHHELD_EVENTS = 20
 """So many events of a group are remembered that were never told: the newest."""
 
@@ -53,18 +55,19 @@ class Gates:
         self._a_minute = a_minute
         self._most = most
         self._gates: OrderedDict[str, Gate] = OrderedDict()
-        self._minute = 0
-        self._told = 0
+        self._told: dict[int, int] = {}
         self.withheld = 0
 
     def closed_until(self, fingerprint: str, time: int) -> int | None:
         """None where a group may be told of at `time`; otherwise when it may be."""
         gate = self._gates.get(fingerprint) if self._gates else None
-        if gate is not None and time < gate.until:
+        # What was told with a time far ahead, by a wrong clock, silences nothing of now.
+        if gate is not None and gate.until - 2 * (gate.gap or 0) <= time < gate.until:
             return gate.until
-        if self._told >= self._a_minute and time // MINUTE_MS <= self._minute:
-            return (self._minute + 1) * MINUTE_MS
-        return None
+        minute = time // MINUTE_MS
+        while self._told.get(minute, 0) >= self._a_minute:
+            minute += 1
+        return None if minute == time // MINUTE_MS else minute * MINUTE_MS
 
     def tell(self, fingerprint: str, time: int) -> Gate | None:
         """Note that a group is told of; what was withheld of it until now."""
@@ -80,9 +83,9 @@ class Gates:
 
     def _count(self, time: int) -> None:
         minute = time // MINUTE_MS
-        if minute > self._minute:
-            self._minute, self._told = minute, 0
-        self._told += 1
+        if minute not in self._told and len(self._told) >= MAX_MINUTES:
+            del self._told[next(iter(self._told))]
+        self._told[minute] = self._told.get(minute, 0) + 1
 
     def withhold(self, fingerprint: str, time: int) -> None:
         """Note that a group is not told of."""

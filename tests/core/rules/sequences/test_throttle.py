@@ -151,6 +151,17 @@ def test_a_lower_level_is_withheld_and_told_when_the_gap_ends(make, run):
     assert [(alert.time - start, alert.level) for alert in engine.alerts] == [(0, "critical"), (60_000, "medium")]
 
 
+def test_a_time_far_ahead_silences_nothing_of_now():
+    gates = Gates(Spacing(60_000), 2, 100)
+    future = 10**13
+    for number in range(3):
+        gates.tell("f", future + number)
+    assert gates.closed_until("f", future + 10) == future + 2 + 60_000
+    assert gates.closed_until("f", 1_000) is None
+    assert gates.closed_until("g", 1_000) is None
+    assert gates.closed_until("g", future + 10) is not None
+
+
 def test_gates_are_bounded():
     gates = Gates(Spacing(60_000), 600, 100)
     for number in range(10_000):
