@@ -162,6 +162,19 @@ def test_where_an_event_comes_from_is_decided_once_for_each_source():
     assert index.matching(Recording({"event": {"dataset": "conn"}, "dns": {"id": None}, "a": "x3"})) == [3]
 
 
+def test_events_of_one_source_are_told_apart_by_what_is_null_and_what_is_absent():
+    nodes = [
+        Some((rule(event__dataset="x"), rule(**{"dns.id|exists": True}))),
+        Some((rule(event__dataset="x"), rule(**{"dns.id": None}))),
+    ]
+    index = EventIndex((node, number) for number, node in enumerate(nodes))
+    for _ in range(2):
+        assert index.matching(View({"dns": {"id": 1}})) == [0]
+        assert index.matching(View({"dns": {"id": None}})) == [0, 1]
+        assert index.matching(View({"dns": {"type": "A"}})) == [1]
+        assert index.matching(View({"type": "A"})) == [1]
+
+
 def test_sources_are_told_apart_by_the_text_of_their_values():
     index = EventIndex((rule(event__module=text), text) for text in ("1", "true", "a"))
     for _ in range(2):

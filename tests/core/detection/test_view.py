@@ -46,6 +46,11 @@ def test_what_is_absent_null_empty_or_an_object_has_no_value(document):
     assert View(document).get("a.b") is None
 
 
+def test_a_value_is_found_beside_an_object_of_the_same_beginning():
+    assert View({"a": {"x": 1}, "a.b": 7}).get("a.b") == 7
+    assert View({"a": {"b": {"x": 1}, "b.c": 7}}).get("a.b.c") == 7
+
+
 def test_a_list_gives_its_values_without_nulls_and_inner_lists():
     assert View({"a": ["x", None, [1, [2]], {"b": 3}]}).get("a") == ["x", 1, 2]
 
