@@ -4,6 +4,7 @@ import subprocess
 import sys
 
 from fenghuo.rules.sigma import is_sigma, load_sigma
+from fenghuo.rules.succession import goes_on
 
 RULE = """
 title: Tunnel of DNS
@@ -45,6 +46,24 @@ def test_an_alert_shows_what_the_author_wants_to_be_seen(replay):
     ]
     assert told[0].alert.evidence["values"] == {"dns.question.name": "x", "source.ip": "10.0.0.1"}
     assert told[0].alert.tags == ("attack.command-and-control", "attack.t1071.004", "detection.emerging-threats")
+
+
+def test_a_rule_with_another_detection_does_not_go_on_from_the_old_one(documents):
+    text = """
+title: Any
+name: any
+logsource: {category: dns}
+detection: {s: {query: x}, condition: s}
+---
+title: Many
+correlation: {type: event_count, rules: [any], timespan: 1h, condition: {gte: 5}}
+"""
+    before, again = load_sigma(documents(text)).rules, load_sigma(documents(text)).rules
+    assert [goes_on(old, new) for old, new in zip(before, again, strict=True)] == [True, True]
+    other = load_sigma(documents(text.replace("query: x", "query: y"))).rules
+    assert not goes_on(before[1], other[1])
+    tuned = load_sigma(documents(text.replace("gte: 5", "gte: 6"))).rules
+    assert goes_on(before[1], tuned[1])
 
 
 def test_a_rule_without_level_and_status_is_medium(read):

@@ -80,6 +80,7 @@ class Detected:
     place: Place
     node: Node
     names: Callable[[str], tuple[str, ...]]
+    logsource: Mapping[str, str]
     fields: tuple[str, ...] = ()
     tells: bool = True
 

@@ -134,6 +134,7 @@ class SetReader:
                 place=document.source.place,
                 node=simplify(every((document.fields.where, node))),
                 names=document.fields.names,
+                logsource=document.logsource,
                 fields=_fields_of_interest(document.data, document.fields),
             )
 

@@ -15,7 +15,7 @@ from fenghuo.rules.kinds.base import holds_of
 from fenghuo.rules.kinds.cardinality import CardinalityBody, CardinalitySection
 from fenghuo.rules.kinds.frequency import FrequencyBody, FrequencySection
 from fenghuo.rules.kinds.match import MatchBody, MatchSection
-from fenghuo.rules.kinds.observed import FOREVER
+from fenghuo.rules.kinds.observed import FOREVER, LogSource
 from fenghuo.rules.kinds.sequence import MAX_STAGES, SequenceBody, SequenceSection
 from fenghuo.rules.lifecycle import Holds
 from fenghuo.rules.observe import Observer, Selection
@@ -23,6 +23,7 @@ from fenghuo.rules.rule import Rule, Unloaded
 from fenghuo.rules.section import RuleSection
 from fenghuo.rules.sigma.adapted import Adapted, Renamed
 from fenghuo.rules.sigma.documents import Bound, CannotApply, Correlated, Detected, Frame, Operator, Said
+from fenghuo.rules.sigma.pipeline import ATTRIBUTES
 from fenghuo.rules.sigma.share import ShareBody
 from fenghuo.rules.steps import Pattern, Step
 from fenghuo.rules.template import compile_template
@@ -56,6 +57,8 @@ def rules_of(found: Sequence[Detected | Correlated]) -> tuple[list[Rule], list[U
 
 def _rule(of: Detected | Correlated, section: RuleSection, kind: str, body: Observer, holds: Holds) -> Rule:
     message = compile_template("")[0]
+    # Rules are exchanged while they run: what is known by one goes on where its keys are the same, so these tell its detection too.
+    section = section.model_copy(update={"detection": {"sigma": _mark_of(body.selections)}})
     wanted = _SHOWN if isinstance(of, Correlated) else tuple(dict.fromkeys((*of.fields, *_SHOWN)))
     return Rule(
         section=section,
@@ -71,6 +74,11 @@ def _rule(of: Detected | Correlated, section: RuleSection, kind: str, body: Obse
         wanted=wanted,
         silent=not of.tells,
     )
+
+
+def _mark_of(selections: Sequence[Selection]) -> int:
+    """Another for other selections, as long as this process lives."""
+    return hash(tuple((each.when, each.rules, tuple(sorted(each.fields.items()))) for each in selections))
 
 
 def _section(model: type[RuleSection], frame: Frame, **more: Any) -> RuleSection:
@@ -95,7 +103,9 @@ def _section(model: type[RuleSection], frame: Frame, **more: Any) -> RuleSection
 
 def _matching(rule: Detected) -> _Made:
     """A silent rule is listed, but only its correlations look at events."""
-    section = _section(MatchSection, rule.frame, kind="match", lasts=_LASTS / 1000)
+    category, product, service = (rule.logsource.get(key) for key in ATTRIBUTES)
+    source = LogSource.model_construct(category=category, product=product, service=service)
+    section = _section(MatchSection, rule.frame, kind="match", lasts=_LASTS / 1000, logsource=source)
     selections = (Selection(rule.node),) if rule.tells else ()
     return section, "match", MatchBody(selections), holds_of(section, stale=FOREVER, lasts=_LASTS, settle=0)
 
