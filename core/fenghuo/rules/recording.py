@@ -40,6 +40,7 @@ RUN_LINES = 200_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
 _LAST = 253_402_300_799_999
+_LARGEST = 1e30
 _GZIP = b"\x1f\x8b"
 _CAPTURES = (b"\xd4\xc3\xb2\xa1", b"\xa1\xb2\xc3\xd4", b"\x4d\x3c\xb2\xa1", b"\xa1\xb2\x3c\x4d", b"\x0a\x0d\x0d\x0a")
 _DECODER = msgspec.json.Decoder(Document)
@@ -181,7 +182,11 @@ def _checked(moment: int) -> int:
 
 
 def _texts(labels: Document) -> dict[str, str]:
-    return {key: value if isinstance(value, str) else str(value) for key, value in sorted(labels.items())}
+    return {
+        key: value if isinstance(value, str) else str(value)
+        for key, value in sorted(labels.items())
+        if value is not None
+    }
 
 
 def _widths(counters: Document) -> dict[str, int]:
@@ -193,6 +198,8 @@ def _widths(counters: Document) -> dict[str, int]:
 def _number(name: str, value: Any) -> Value:
     if isinstance(value, bool) or not (value is None or isinstance(value, int | float)):
         raise Refused(f"'values': {name[:60]!r} is no number")
+    if value is not None and not -_LARGEST <= value <= _LARGEST:
+        raise Refused(f"'values': {name[:60]!r} is larger than any counter")
     return value
 
 

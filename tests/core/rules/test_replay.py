@@ -190,7 +190,7 @@ def test_only_the_first_bad_lines_are_told_one_by_one(play):
     assert "… and 80 more" in err
 
 
-@pytest.mark.parametrize("values", [{"x": "text"}, {"x": True}, 5, {"x": [1]}])
+@pytest.mark.parametrize("values", [{"x": "text"}, {"x": True}, 5, {"x": [1]}, {"x": 10**400}, {"x": -1e300}])
 def test_readings_whose_values_are_no_numbers_are_refused(play, values):
     code, _, err = play({"measurement": "m", "time": 1772438400, "labels": {}, "values": values})
     assert (code, "1 lines refused" in err) == (0, True)
