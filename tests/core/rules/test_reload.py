@@ -289,6 +289,8 @@ def folder(tmp_path):
 
 
 def test_files_that_stay_have_not_changed(folder):
+    (folder / "0.yaml").write_text("overlay: hot-2\nlevel: high\n")
+    (folder / "4.yaml").write_text(RULE.format(n=4, limit=4) + "runs: collector\n---\noverlay: hot-1\nlevel: low\n")
     files = RuleFiles([folder], side="agent")
     files.load()
     assert not files.changed()
