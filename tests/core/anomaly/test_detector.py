@@ -68,6 +68,14 @@ def test_a_level_shift_is_one_alert_and_then_the_new_level_is_usual():
     assert alerts(run(values)) == [1_500, 2_800]
 
 
+def test_a_large_shift_is_learnt_within_a_hundred_values():
+    values = gaussian(3, 1_500) + gaussian(4, 120, middle=400.0)
+    scores = run(values)
+    assert alerts(scores) == [1_500]
+    assert 350 < scores[1_600].expected < 450
+    assert scores[1_610].mean < scores[1_610].high
+
+
 def test_after_the_first_alert_the_score_comes_down_though_the_anomaly_lasts():
     values = gaussian(5, 1_500) + gaussian(6, 40, middle=95.0)
     scores = [score.score for score in run(values)]
@@ -113,7 +121,7 @@ def test_outliers_in_training_do_not_widen_the_bounds_for_long():
     values = gaussian(14, 2_000)
     clean = run(values)[-1]
     for i in (100, 500, 900):
-        values[i] = 5_000.0
+        values[i] = 5e6
     soiled = run(values)[-1]
     assert soiled.high - soiled.low < 3 * (clean.high - clean.low)
     values[1_900] = 110.0

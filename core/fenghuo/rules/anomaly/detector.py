@@ -44,9 +44,11 @@ _LASTS = 0.5
 _DEPTHS = (2.0, 6.0)
 """No series is long enough, and no noise fine enough, to tell rarer things apart."""
 _CALM = 5
+_PACE, _WHILE_ABNORMAL = 0.06, 0.25
+"""How far an exceeded threshold moves: less while an anomaly lasts, which must not become what is usual too soon."""
 _UNUSUAL = 2.0
-_SHIFTED = 60
-"""After so many values far off, the series has a new level."""
+_SHIFTED, _FAR = 60, 3.0
+"""After so many values in a row that are so many usual sizes off on one side, the series has a new level."""
 _FIRST_WEEK = 3.0
 _VERSION = 1
 _DEFAULT = Options()
@@ -152,7 +154,9 @@ class Detector:
         freedom) makes of the value: rare things were seen too seldom to be sure of their probability.
         """
         count = self.count
-        pace = 0.06 if count > 301 else 0.3 - 0.0008 * (count - 1)
+        pace = _PACE if count > 301 else 0.3 - 0.0008 * (count - 1)
+        if self.calm:
+            pace *= _WHILE_ABNORMAL
         tails = self.tails
         surprise, cause = tails[0].see(missed, pace), _STEP
         away /= max(self.size, _FLOOR * self.jump)
@@ -346,13 +350,15 @@ class Detector:
         before = self.short_size
         off = abs(short)
         self.short_size += share * ((min(off, 6.0 * before) if count > 60 and before > 0 else off) - before)
-        tail = self.tails[2].up if short > 0 else self.tails[2].down
-        hot = off > 2.2 * before * tail.threshold > 0
         before = self.long_size
         off = abs(long)
         self.long_size += share * ((min(off, 6.0 * before) if count > 150 and before > 0 else off) - before)
-        self.hot = self.hot + 1 if hot else max(0, self.hot - 3)
-        if self.hot >= _SHIFTED:
+        if abs(away) > _FAR * size > 0:
+            side = 1 if away > 0 else -1
+            self.hot = self.hot + side if self.hot * side >= 0 else side
+        elif self.hot:
+            self.hot = max(0, abs(self.hot) - 3) * (1 if self.hot > 0 else -1)
+        if abs(self.hot) >= _SHIFTED:
             self.level += away
             self.short = self.long = self.lag = 0.0
             self.hot = 0
