@@ -30,6 +30,8 @@ class Thermometer:
     """An input that tells a reading when it is asked to."""
 
     name = "thermometer"
+    datasets = ()
+    datasets = frozenset()
 
     def __init__(self):
         self.pipeline = None
