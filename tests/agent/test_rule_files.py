@@ -30,7 +30,6 @@ class Thermometer:
     """An input that tells a reading when it is asked to."""
 
     name = "thermometer"
-    datasets = ()
     datasets = frozenset()
 
     def __init__(self):
