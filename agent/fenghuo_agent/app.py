@@ -7,6 +7,7 @@ import contextlib
 import logging
 import os
 import sys
+from collections import Counter
 from collections.abc import AsyncGenerator, Sequence
 from random import Random
 
@@ -16,7 +17,7 @@ from fenghuo.clock import Clock, SystemClock
 from fenghuo.errors import FenghuoError
 from fenghuo.ids import uuid7
 from fenghuo.packs import packs_path
-from fenghuo.rules import Engine
+from fenghuo.rules import Engine, RuleSet
 from fenghuo.rules.indicators import Indicators
 from fenghuo.rules.lists import Lists
 from fenghuo.rules.reload import ReloadMetrics, RuleFiles, watch
@@ -50,7 +51,8 @@ async def started(
     """The agent's parts, ready to run: inputs → rules → batcher → spool → transport."""
     agent = config.identity
     lists = Lists(clock=clock, indicators=Indicators(clock=clock, background=True))
-    files = RuleFiles(config.rules.files(packs_path()), side="agent", lists=lists)
+    datasets = frozenset(name for each in inputs for name in each.datasets)
+    files = RuleFiles(config.rules.files(packs_path()), side="agent", lists=lists, datasets=datasets)
     rules = files.load()
     lists.refresh()
     engine = Engine(rules, agent=str(agent), clock=clock)
@@ -72,6 +74,7 @@ async def started(
         supervisor.add("rule files", lambda: watch(files, pipeline.use, reloads, interval=config.rules.reload_interval))
         supervisor.add("transport", transport.run)
         _log.info("agent %s runs with %d rules; collector %s", agent, len(rules.rules), config.collector.url)
+        _tell_asleep(rules)
         try:
             yield supervisor
         finally:
@@ -79,6 +82,13 @@ async def started(
             await transport.drain(_DRAIN_SECONDS)
     finally:
         await spool.close()
+
+
+def _tell_asleep(rules: RuleSet) -> None:
+    """Say which rules wait for data that no input brings: they must not be thought to watch."""
+    reasons = Counter(rule.reason for rule in rules.asleep)
+    for reason, count in reasons.most_common():
+        _log.info("%d of the rules are not needed: %s", count, reason)
 
 
 async def _open_spool(config: AgentConfig, clock: Clock, random: Random, registry: CollectorRegistry) -> Spool:

@@ -35,6 +35,7 @@ class Load:
     """Every 50 ms a share of the second's events, and a table of 48 ports."""
 
     name = "load"
+    datasets: frozenset[str] = frozenset()
 
     def __init__(self, log: Path, rate: int, past: int) -> None:
         self._log = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT)

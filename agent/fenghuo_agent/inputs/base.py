@@ -30,6 +30,11 @@ class Input(Protocol):
         """Short and unique among the agent's inputs, e.g. `snmp`, `mqtt_sensor[0]`; a metric label."""
         ...
 
+    @property
+    def datasets(self) -> frozenset[str]:
+        """The datasets (`event.dataset`) of its events; rules over others are not loaded. None for readings and assets."""
+        ...
+
     async def run(self, accumulator: Accumulator) -> None:
         """Read until cancelled. Raises when the source as a whole fails; one bad device or message never ends it."""
         ...

@@ -39,7 +39,7 @@ class Entry:
 
 @dataclass(slots=True)
 class Gathered:
-    """What was found in the files so far. `refused_words`: names and ids of rules that are wrong."""
+    """What was found in the files so far. `refused_words`: names and ids of rules that are wrong, or not needed here."""
 
     lists: Lists
     calendars: list[Named] = field(default_factory=list[Named])
@@ -47,6 +47,7 @@ class Gathered:
     overlays: list[Overlay] = field(default_factory=list[Overlay])
     inapplicable: list[Unloaded] = field(default_factory=list[Unloaded])
     refused: list[Unloaded] = field(default_factory=list[Unloaded])
+    asleep: list[Unloaded] = field(default_factory=list[Unloaded])
     refused_words: list[str] = field(default_factory=list[str])
     problems: list[Problem] = field(default_factory=list[Problem])
     _drafts: list[Draft] = field(default_factory=list[Draft])
@@ -67,6 +68,9 @@ class Gathered:
             self._drafts += [Draft(text, parsed.source)]
         elif parsed.source is not None:
             self._sigma.append((text, parsed.source, is_asked))
+        elif parsed.asleep:
+            self.asleep.append(parsed.unloaded(start, parsed.asleep))
+            self.refused_words += [word for word in (parsed.name, parsed.id) if word]
         elif parsed.problems:
             self.refused_words += [word for word in (parsed.name, parsed.id) if word]
             if is_asked:

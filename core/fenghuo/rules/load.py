@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +11,8 @@ from fenghuo.errors import Located, Problem
 from fenghuo.rules.documents import Text, find_files, read_texts, split
 from fenghuo.rules.gather import Gathered, SigmaKey, in_order
 from fenghuo.rules.lists import Lists
-from fenghuo.rules.parse import Parsed, parse_document
+from fenghuo.rules.needed import Needed
+from fenghuo.rules.parse import OVERLAY, Parsed, parse_document
 from fenghuo.rules.references import Wrong
 from fenghuo.rules.rule import Rule, RuleSet, Unloaded
 
@@ -27,11 +28,13 @@ class Parses:
 
     Without `keep_tests` the tests of rules are passed over: they are most of what there is to read and to keep, and a rule
     judges as well if they are wrong. They are for `fenghuo rules check` and `test`.
-    `lists` are the lists from files that the rules name.
+    `lists` are the lists from files that the rules name. `needed` says which rules are of use here; of the others only the
+    names are taken, unless an overlay speaks of them.
     """
 
-    def __init__(self, *, keep_tests: bool = True, lists: Lists | None = None) -> None:
+    def __init__(self, *, keep_tests: bool = True, lists: Lists | None = None, needed: Needed | None = None) -> None:
         self._keep_tests = keep_tests
+        self._needed = needed
         self.lists = lists or Lists()
         self._known: dict[tuple[bytes, Path], Parsed] = {}
         self._used: dict[tuple[bytes, Path], Parsed] = {}
@@ -40,16 +43,28 @@ class Parses:
         self.read: tuple[tuple[str, int, bytes], ...] = ()
         """File, line and digest of the documents that were read last."""
 
-    def of(self, text: Text) -> Parsed:
-        """What a document is."""
+    def of(self, text: Text, overlaid: Collection[str] = ()) -> Parsed:
+        """What a document is; `overlaid` are names and ids of rules that overlays speak of."""
         folder = Path(text.file).parent
         key = text.digest, folder
         parsed = self._used.get(key) or self._known.get(key)
         if parsed is None or (parsed.problems and _LISTS.search(text.content)):
-            parsed = parse_document(text.content, self.lists.at(folder), with_tests=self._keep_tests)
+            parsed = self._parse(text, folder, self._needed)
+        if parsed.asleep and (parsed.name in overlaid or parsed.id in overlaid):
+            parsed = self._parse(text, folder, None)
         self._used[key] = parsed
         self._reading.append((text.file, text.line, text.digest))
         return parsed
+
+    def _parse(self, text: Text, folder: Path, needed: Needed | None) -> Parsed:
+        return parse_document(text.content, self.lists.at(folder), with_tests=self._keep_tests, needed=needed)
+
+    def overlaid(self, texts: Iterable[Text]) -> frozenset[str]:
+        """The names and ids of rules that overlays among these documents speak of; only asked where some are not needed."""
+        if self._needed is None:
+            return frozenset()
+        overlays = (self.of(text).source for text in texts if b"overlay" in text.content)
+        return frozenset(source.text(OVERLAY) for source in overlays if source is not None and source.is_overlay)
 
     def take_sigma(self, gathered: Gathered, known: Iterable[str]) -> None:
         """Let a set take its Sigma rules: those of the last time where nothing of them changed."""
@@ -108,13 +123,12 @@ def read_rules(
     gathered = Gathered(parses.lists)
     files = find_files(paths, gathered.problems)
     asked = {file.resolve() for file in files}
-    for file in find_files(base, []):
-        if file.resolve() not in asked:
-            for text in read_texts(file, []):
-                gathered.take(text, parses.of(text), is_asked=False)
-    for file in files:
-        for text in read_texts(file, gathered.problems):
-            gathered.take(text, parses.of(text))
+    of_base = [file for file in find_files(base, []) if file.resolve() not in asked]
+    texts = [(text, False) for file in of_base for text in read_texts(file, [])]
+    texts += [(text, True) for file in files for text in read_texts(file, gathered.problems)]
+    overlaid = parses.overlaid(text for text, _ in texts)
+    for text, is_asked in texts:
+        gathered.take(text, parses.of(text, overlaid), is_asked=is_asked)
     known = tuple(known)
     parses.take_sigma(gathered, known)
     gathered.drop_replaced()
@@ -141,6 +155,7 @@ def _rule_set(gathered: Gathered, wrong: Sequence[Wrong], files: Sequence[Path])
         files=tuple(files),
         lists=gathered.lists,
         overlays=tuple(gathered.overlays),
+        asleep=tuple(gathered.asleep),
     )
 
 

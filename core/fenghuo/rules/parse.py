@@ -22,6 +22,7 @@ from fenghuo.rules.expression import VARIABLES, ExpressionError, Node, parse_con
 from fenghuo.rules.kinds import KINDS, Kind
 from fenghuo.rules.kinds.base import milliseconds, parse_clear
 from fenghuo.rules.lists import RuleLists
+from fenghuo.rules.needed import Needed
 from fenghuo.rules.observe import Observer
 from fenghuo.rules.readings import Readings
 from fenghuo.rules.rule import Body, Rule, Unloaded
@@ -164,17 +165,25 @@ class Parsed:
     start: Place = START
     is_tested: bool = False
     calendar: Named | None = None
+    asleep: str = ""
+    """Why it is not needed here; then nothing else was made of it."""
 
     @property
     def is_empty(self) -> bool:
-        return self.rule is None and self.source is None and self.calendar is None and not self.problems
+        made = (self.rule, self.source, self.calendar)
+        return not (self.problems or self.asleep or any(each is not None for each in made))
 
     def unloaded(self, place: Place, reason: str) -> Unloaded:
         return Unloaded(self.id, self.title, place, reason)
 
 
-def parse_document(content: bytes, lists: RuleLists, *, with_tests: bool = True) -> Parsed:
-    """A document, with places that count from its own first line; `with_tests`: its tests are read too."""
+def parse_document(
+    content: bytes, lists: RuleLists, *, with_tests: bool = True, needed: Needed | None = None
+) -> Parsed:
+    """A document, with places that count from its own first line.
+
+    `with_tests`: its tests are read too. `needed`: what is not needed is only named.
+    """
     try:
         source = Source.of(content, with_tests=with_tests)
         found = [] if source.is_usual else source.looked_at[1]
@@ -182,6 +191,10 @@ def parse_document(content: bytes, lists: RuleLists, *, with_tests: bool = True)
         return Parsed(problems=error.problems)
     if source.is_empty and not found:
         return Parsed()
+    if needed is not None and source.is_usual and not (source.is_overlay or source.is_calendar):
+        asleep = needed.reason_against(source.keys)
+        if asleep:
+            return _named(Parsed(asleep=asleep), source)
     if not found and (source.is_overlay or source.is_sigma):
         return _named(Parsed(source=source), source)
     if source.is_calendar:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -15,6 +15,7 @@ from fenghuo.errors import Located, Problem
 from fenghuo.rules.documents import MAX_FILES, SUFFIXES, files_below, find_files, read_texts
 from fenghuo.rules.lists import Lists
 from fenghuo.rules.load import Parses, read_rules
+from fenghuo.rules.needed import Needed
 from fenghuo.rules.rule import RuleSet
 
 log = logging.getLogger(__name__)
@@ -26,7 +27,7 @@ _MOST_TOLD = 20
 
 Stamp = tuple[int, int, int]
 """Modification time in nanoseconds, size and inode of a file."""
-Contents = tuple[object, ...]
+Contents = tuple[list[tuple[str, bool]], frozenset[tuple[str, int, bytes]]]
 """What tells whether files say the same as before."""
 _ABSENT: Stamp = (0, -1, 0)
 
@@ -40,17 +41,24 @@ class Reading:
 
 
 class RuleFiles:
-    """The rule files of a process that runs the rules of one `side`, `agent` or `collector`.
+    """The rule files of a process that runs the rules of one `side`, `agent` or `collector`; `datasets`: see `Needed`.
 
     Not for use from several threads at once; `changed`, `read` and `refresh_lists` may run in a thread of their own.
     """
 
-    def __init__(self, paths: Sequence[Path], *, side: str, lists: Lists | None = None) -> None:
+    def __init__(
+        self,
+        paths: Sequence[Path],
+        *,
+        side: str,
+        lists: Lists | None = None,
+        datasets: frozenset[str] | None = None,
+    ) -> None:
         self._paths = tuple(paths)
         self._side = side
-        self._parses = Parses(keep_tests=False, lists=lists)
+        self._parses = Parses(keep_tests=False, lists=lists, needed=Needed(side, datasets))
         self._stamps: dict[Path, Stamp] = {}
-        self._contents: Contents = ()
+        self._contents: Contents = ([], frozenset())
 
     def refresh_lists(self) -> list[Problem]:
         """Take what has changed in the lists that rules name; the rules themselves stay. What is wrong is answered once."""
@@ -68,7 +76,7 @@ class RuleFiles:
         # Stamps first: what is written while files are read makes them differ at the next look.
         self._stamps = _stamps(self._paths)
         loaded, problems = read_rules(self._paths, keep_tests=False, parses=self._parses)
-        self._contents = (*_names(self._stamps), *self._parses.read)
+        self._contents = _contents(self._stamps, self._parses.read)
         if problems:
             return Reading(None, tuple(problems))
         return Reading(loaded.running_at(self._side))
@@ -82,7 +90,7 @@ class RuleFiles:
         if stamps == self._stamps:
             return False
         texts = (text for file in find_files(self._paths, []) for text in read_texts(file, []))
-        contents = (*_names(stamps), *((text.file, text.line, text.digest) for text in texts))
+        contents = _contents(stamps, ((text.file, text.line, text.digest) for text in texts))
         if contents == self._contents:
             self._stamps = stamps
             return False
@@ -105,9 +113,9 @@ def _stamps(paths: Sequence[Path]) -> dict[Path, Stamp]:
     return found
 
 
-def _names(stamps: Mapping[Path, Stamp]) -> list[tuple[str, bool]]:
-    """Which files there are, and which of them are rules that can be read."""
-    return [(str(file), stamp == _ABSENT) for file, stamp in stamps.items()]
+def _contents(stamps: Mapping[Path, Stamp], documents: Iterable[tuple[str, int, bytes]]) -> Contents:
+    """Which files there are, which of them are rules that can be read, and what is in these."""
+    return [(str(file), stamp == _ABSENT) for file, stamp in stamps.items()], frozenset(documents)
 
 
 class ReloadMetrics:

@@ -153,6 +153,8 @@ class RuleSet:
     lists: Lists | None = None
     """The lists from files that the rules name; its `refresh` takes up what has changed."""
     overlays: tuple[Overlay, ...] = ()
+    asleep: tuple[Unloaded, ...] = ()
+    """Rules that were passed over because they are not needed here, each with the reason."""
 
     def running_at(self, side: str) -> RuleSet:
         """The rules that run at the `agent` or the `collector`: those that are enabled and say so."""

@@ -58,6 +58,8 @@ class MqttSensorInput:
     A message that makes no sense is counted and told of at most once a minute for each reason; it never ends the input.
     """
 
+    datasets: frozenset[str] = frozenset()
+
     def __init__(self, name: str, config: MqttSensorConfig, metrics: MqttSensorMetrics, clock: Clock) -> None:
         self._name = name
         self._config = config

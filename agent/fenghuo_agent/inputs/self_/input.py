@@ -27,6 +27,8 @@ class SelfInput:
 
     name = "self"
 
+    datasets: frozenset[str] = frozenset()
+
     def __init__(
         self,
         config: SelfConfig,

@@ -31,6 +31,8 @@ class SnmpInput:
 
     name = "snmp"
 
+    datasets: frozenset[str] = frozenset()
+
     def __init__(self, config: SnmpConfig, *, clock: Clock, random: Random, registry: CollectorRegistry) -> None:
         tally = Tally(devices={"up": 0, "down": 0, "unknown": len(config.devices)})
         self._metrics = Metrics(tally, registry)
