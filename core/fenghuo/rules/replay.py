@@ -119,17 +119,19 @@ class Replay:
         """Let time run on until all is resolved that resolves by itself.
 
         That nothing is heard after the end is the end's doing: what rules make of silence then is not told. Steps that do not
-        follow on others are, for they were to come within a span.
+        follow on others are, for they were to come within a span. What fires is not told again either, only its end.
         """
+        fires = {alert.fingerprint for alert in self.engine.firing()}
         ended: set[str] = set()
         for far in _DRAIN_MS:
             if self.engine.due is None:
                 return
             self._clock.set(self._newest + far)
             for alert in self.engine.advance(self._newest + far):
-                if alert.state is AlertState.FIRING and self._is_of_the_end(alert):
+                is_firing = alert.state is AlertState.FIRING
+                if is_firing and self._is_of_the_end(alert):
                     ended.add(alert.fingerprint)
-                if alert.fingerprint not in ended:
+                if alert.fingerprint not in ended and not (is_firing and alert.fingerprint in fires):
                     yield from self._counted([alert])
             if not self.engine.firing():
                 return

@@ -168,6 +168,14 @@ def test_after_the_end_too_few_is_no_alert_but_a_step_that_does_not_follow_is(pl
     ]
 
 
+def test_after_the_end_what_fires_is_not_told_again_but_resolves(play, tmp_path):
+    hot = RULE.split("---\n")[1].replace("for: 1m", "repeat: 1h")
+    (tmp_path / "rule.yaml").write_text(hot)
+    reading = {"measurement": "s", "time": "2026-03-02T08:00:00Z", "labels": {"device": "x"}, "values": {"t": 31}}
+    _, alerts, _ = play(reading)
+    assert [state for _, _, state, _ in told(alerts)] == ["firing", "resolved"]
+
+
 def test_hits_of_a_search_are_taken_with_their_id(play):
     _, alerts, _ = play({"_index": "logs", "_id": "hit", "_source": denied(0)}, options=("--json", "--no-drain"))
     assert told(alerts) == [("08:00:00", "t.denied", "firing", ["hit"])]
