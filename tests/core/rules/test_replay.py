@@ -169,11 +169,16 @@ def test_after_the_end_too_few_is_no_alert_but_a_step_that_does_not_follow_is(pl
 
 
 def test_after_the_end_what_fires_is_not_told_again_but_resolves(play, tmp_path):
-    hot = RULE.split("---\n")[1].replace("for: 1m", "repeat: 1h")
-    (tmp_path / "rule.yaml").write_text(hot)
-    reading = {"measurement": "s", "time": "2026-03-02T08:00:00Z", "labels": {"device": "x"}, "values": {"t": 31}}
-    _, alerts, _ = play(reading)
-    assert [state for _, _, state, _ in told(alerts)] == ["firing", "resolved"]
+    many = (
+        FEW.split("---\n", maxsplit=1)[0]
+        .replace("value < 2", "value >= 1")
+        .replace("window", "level: {low: value >= 1, high: value >= 2}\nwindow")
+    )
+    (tmp_path / "rule.yaml").write_text(many)
+    _, alerts, _ = play(denied(0), denied(30))
+    levels = [alert["fenghuo"]["alert"]["level"] for alert in alerts]
+    assert [state for _, _, state, _ in told(alerts)] == ["firing", "firing", "resolved"]
+    assert levels[:2] == ["low", "high"]
 
 
 def test_hits_of_a_search_are_taken_with_their_id(play):
