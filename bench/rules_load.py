@@ -52,6 +52,8 @@ def copies(count: int) -> Iterator[str]:
     for number in range(count):
         copy, place = divmod(number, len(shipped))
         text = every.sub(rf"\1-c{copy}", shipped[place])
+        # All of them run: what is asleep would be named only.
+        text = re.sub(r"^(enabled: false|runs: collector)[ \t]*(#.*)?\n", "", text, flags=re.MULTILINE)
         id_ = uuid.uuid5(uuid.NAMESPACE_DNS, str(number))
         yield re.sub(r"^id: .*$", f"id: {id_}", text, count=1, flags=re.MULTILINE)
 
@@ -83,6 +85,7 @@ def measure(count: int, groups: int) -> dict[str, float]:
         figures = lay_out(folder, count)
         files = RuleFiles([folder], side="agent")
         cold, wall, rules = timed(files.load)
+        assert len(rules.rules) == count
         quiet, _, _ = timed(files.changed)
         changed = folder / "00000.yaml"
         changed.write_text(changed.read_text().replace("description:", "author: nobody\ndescription:", 1))
