@@ -18,7 +18,6 @@ from fenghuo.errors import FenghuoError
 from fenghuo.ids import uuid7
 from fenghuo.packs import packs_path
 from fenghuo.rules import Engine, RuleSet
-from fenghuo.rules.indicators import Indicators
 from fenghuo.rules.lists import Lists
 from fenghuo.rules.reload import ReloadMetrics, RuleFiles, watch
 from fenghuo.rules.telemetry import register_rules
@@ -50,7 +49,7 @@ async def started(
 ) -> AsyncGenerator[Supervisor]:
     """The agent's parts, ready to run: inputs → rules → batcher → spool → transport."""
     agent = config.identity
-    lists = Lists(clock=clock, indicators=Indicators(clock=clock, background=True))
+    lists = Lists(clock=clock, background=True)
     datasets = frozenset(name for each in inputs for name in each.datasets)
     files = RuleFiles(config.rules.files(packs_path()), side="agent", lists=lists, datasets=datasets)
     rules = files.load()

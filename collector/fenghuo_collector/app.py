@@ -20,7 +20,6 @@ from fenghuo.lock import FileLock
 from fenghuo.model import AgentId, Site
 from fenghuo.packs import packs_path
 from fenghuo.rules import Engine, RuleSet
-from fenghuo.rules.indicators import Indicators
 from fenghuo.rules.lists import Lists
 from fenghuo.rules.reload import ReloadMetrics, RuleFiles, watch
 from fenghuo.rules.telemetry import register_rules
@@ -108,7 +107,7 @@ async def started(
 
 
 def _rule_files(config: CollectorConfig, clock: Clock) -> RuleFiles:
-    lists = Lists(clock=clock, indicators=Indicators(clock=clock, background=True))
+    lists = Lists(clock=clock, background=True)
     files = RuleFiles(config.rules.files(packs_path()), side="collector", lists=lists)
     lists.refresh()
     return files

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from fenghuo.errors import Located
 from fenghuo.rules import load_rules
-from fenghuo.rules.lists import MAX_WILDCARDS, ListError, Lists
+from fenghuo.rules.lists import Lists
+from fenghuo.rules.value_list import MAX_WILDCARDS, ListError
 
 
 @pytest.fixture
@@ -112,12 +113,12 @@ def test_the_size_of_a_list_is_bounded(write, lists, monkeypatch):
     write("wild.txt", "".join(f"a*{number}\n" for number in range(MAX_WILDCARDS + 1)))
     with pytest.raises(ListError, match="too large"):
         lists.get("wild.txt")
-    monkeypatch.setattr("fenghuo.rules.lists.MAX_ENTRIES", 5)
+    monkeypatch.setattr("fenghuo.rules.value_list.MAX_ENTRIES", 5)
     write("long.txt", "".join(f"a{number}\n" for number in range(10)))
     with pytest.raises(ListError, match="too large") as caught:
         lists.get("long.txt")
     assert len(caught.value.problems) == 1
-    monkeypatch.setattr("fenghuo.rules.lists.MAX_TOTAL", 7)
+    monkeypatch.setattr("fenghuo.rules.value_list.MAX_TOTAL", 7)
     write("four.txt", "a\nb\nc\nd\n")
     write("three.txt", "a\nb\nc\nd\ne\n")
     first = lists.get("four.txt")
@@ -125,7 +126,7 @@ def test_the_size_of_a_list_is_bounded(write, lists, monkeypatch):
         lists.get("three.txt")
     del first
     assert len(lists.get("three.txt")) == 5
-    monkeypatch.setattr("fenghuo.rules.lists.MAX_BYTES", 100)
+    monkeypatch.setattr("fenghuo.rules.value_list.MAX_BYTES", 100)
     write("one-line.txt", "x" * 1000)
     with pytest.raises(ListError, match=r"too l(arge|ong)"):
         lists.get("one-line.txt")
