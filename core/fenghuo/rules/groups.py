@@ -18,7 +18,7 @@ SUPPRESSED_AGAIN_MS = 10_000
 """How often a group that another rule holds back is looked at again."""
 
 
-MIN_TIMERS = 10_000
+MIN_TIMERS = 1_000
 """So many timers are kept before those that are of no use any more are looked for."""
 
 
