@@ -1,7 +1,7 @@
 """What CPU time rules take, measured by samples.
 
-One evaluation in `SAMPLED` is timed, and counts for those since the one before it. That costs well under a hundredth of an
-evaluation.
+One table of a rule in `SAMPLED`, and one event in as many with all rules that it is about, is timed, and counts for those
+since the one before it. That costs one or two hundredths of an evaluation.
 """
 
 from __future__ import annotations
@@ -29,7 +29,12 @@ class Meter:
         self.due = 1
         """How many times until the next sample; the first is one."""
 
+    @property
+    def weight(self) -> int:
+        """For how many times the next sample counts: those since the one before it."""
+        return SAMPLED if self.nanoseconds else 1
+
     def add(self, nanoseconds: int) -> None:
-        """Take a sample; it counts for those since the one before it."""
-        self.nanoseconds += max(1, nanoseconds) * (SAMPLED if self.nanoseconds else 1)
+        """Take a sample."""
+        self.nanoseconds += max(1, nanoseconds) * self.weight
         self.due = SAMPLED

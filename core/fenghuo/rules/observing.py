@@ -118,7 +118,11 @@ class Observing:
 
     def event(self, event: Event, agent: str) -> None:
         """Observe an event."""
-        matching = self._matching(view := View(event.document))
+        self.meter.due -= 1
+        if not self.meter.due:
+            self._time_event(event, agent)
+            return
+        matching = self._index.matching(view := View(event.document))
         if not matching:
             return
         seen = Seen(event.time, event.id, None, view.get)
@@ -126,14 +130,18 @@ class Observing:
             self._take(watcher, number, seen, agent)
         self.feed_back()
 
-    def _matching(self, view: View) -> Sequence[tuple[Watcher, int]]:
-        self.meter.due -= 1
-        if self.meter.due:
-            return self._index.matching(view)
-        began = self._timer()
-        found = self._index.matching(view)
-        self.meter.add(self._timer() - began)
-        return found
+    def _time_event(self, event: Event, agent: str) -> None:
+        """As `event`, and take the time: of finding the rules that it is about, and of each of them."""
+        timer, weight = self._timer, self.meter.weight
+        began = timer()
+        matching = self._index.matching(view := View(event.document))
+        self.meter.add(timer() - began)
+        seen = Seen(event.time, event.id, None, view.get)
+        for watcher, number in matching:
+            began = timer()
+            self._take(watcher, number, seen, agent)
+            watcher.state.meter.nanoseconds += (timer() - began) * weight
+        self.feed_back()
 
     def alert(self, alert: Alert, agent: str) -> None:
         """Observe an alert that another engine told."""
@@ -197,8 +205,10 @@ class Observing:
     def _take(self, watcher: Watcher, number: int, seen: Seen, agent: str) -> None:
         if watcher.state.rule.lateness:
             self._hold(watcher, number, seen, watcher.owner(agent))
-        else:
+        elif seen.id:
             self._see(watcher, number, seen, watcher.owner(agent))
+        else:
+            self._see_metered(watcher, number, seen, watcher.owner(agent))
 
     def _hold(self, watcher: Watcher, number: int, seen: Seen, agent: str) -> None:
         if len(self._held) >= MAX_HELD:
@@ -207,17 +217,18 @@ class Observing:
         due = seen.time + watcher.state.rule.lateness
         heapq.heappush(self._held, (due, seen.time, seen.id, next(self._number), watcher, agent, number, seen))
 
-    def _see(self, watcher: Watcher, number: int, seen: Seen, agent: str) -> None:
+    def _see_metered(self, watcher: Watcher, number: int, seen: Seen, agent: str) -> None:
+        """As `_see`, for what does not come with an event."""
         meter = watcher.state.meter
         meter.due -= 1
         if meter.due:
-            self._observe(watcher, number, seen, agent)
+            self._see(watcher, number, seen, agent)
         else:
             began = self._timer()
-            self._observe(watcher, number, seen, agent)
+            self._see(watcher, number, seen, agent)
             meter.add(self._timer() - began)
 
-    def _observe(self, watcher: Watcher, number: int, seen: Seen, agent: str) -> None:
+    def _see(self, watcher: Watcher, number: int, seen: Seen, agent: str) -> None:
         key = self._key(watcher, number, seen)
         if key is None:
             watcher.state.ungrouped += 1
@@ -398,7 +409,7 @@ class Observing:
     def release(self) -> None:
         """Judge the observation that was held back for longest."""
         _, _, _, _, watcher, agent, number, seen = heapq.heappop(self._held)
-        self._see(watcher, number, seen, agent)
+        self._see_metered(watcher, number, seen, agent)
         self.feed_back()
 
     # State
