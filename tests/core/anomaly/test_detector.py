@@ -203,6 +203,16 @@ def test_extreme_numbers_break_nothing(value):
         assert math.isfinite(score.score)
 
 
+@pytest.mark.parametrize("value", [1e99, -1e99, 1e300, 1e-320])
+def test_after_extreme_numbers_it_goes_on(value):
+    values = gaussian(22, 3_000)
+    values[3] = values[7] = values[500] = value
+    values[2_900] = 130.0
+    scores = run(values)
+    assert all(math.isfinite(score.score) and 0.0 <= score.score <= 1.0 for score in scores)
+    assert scores[2_900].surprise > 2
+
+
 def test_a_percentage_at_its_top_is_quiet_and_its_fall_is_told():
     rng = random.Random(23)
     values = [min(100.0, rng.gauss(99.5, 0.7)) for _ in range(2_000)]
@@ -294,7 +304,7 @@ def test_a_damaged_season_is_refused():
         season = list(state[3])
         season[place] = wrong
         with pytest.raises(ValueError, match=r"."):
-            Detector.load([*state[:3], season])
+            Detector.load([*state[:3], season, []])
 
 
 def test_memory_does_not_grow_with_the_number_of_values():

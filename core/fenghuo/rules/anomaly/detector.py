@@ -9,7 +9,9 @@ How this was chosen is told in docs/explanation/anomaly.md.
 
 from __future__ import annotations
 
+import itertools
 import math
+import statistics
 from typing import Any
 
 from fenghuo.rules.anomaly.options import Options
@@ -19,6 +21,10 @@ from fenghuo.rules.anomaly.tails import Tails
 
 _MONTH = 30 * DAY
 _BINS_FULL = round(0.99 * DAY)
+_LARGEST = 1e100
+_OUTLIER = 20.0
+_MOST = 20.0
+"""The greatest surprise: what is told after it must not be drowned by it."""
 _STILL = 14.0
 _CONSTANT = 2.2
 """Surprise of the first move, for each tenfold of values that stood still before."""
@@ -71,11 +77,12 @@ class Detector:
     `told`  the surprise told last, fading; `depth`  that of an alert; `plain`, `daily`, `weekly`  how far off each baseline is
     """
 
-    __slots__ = (*_NUMBERS, "options", "season", "tails")
+    __slots__ = (*_NUMBERS, "opening", "options", "season", "tails")
 
     def __init__(self, options: Options | None = None) -> None:
         self.options = options or _DEFAULT
         self.season: Season | None = None
+        self.opening: list[float] = []
         self.tails = tuple(Tails() for _ in range(_TAILS))
         self.count = self.first = self.time = self.step = self.mode = self.jumps = self.run = self.hot = self.calm = 0
         self.negative = 0
@@ -87,13 +94,14 @@ class Detector:
         self.depth, self.depth_step = 0.0, 0
 
     def see(self, time: int, value: float | None) -> Score:
-        """Take the next value. None, not a number, infinite, or not newer than the last: nothing is learnt, score 0."""
-        if value is None or not math.isfinite(value):
+        """Take the next value. None, not a number, beyond 1e100, or not newer than the last: nothing is learnt, score 0."""
+        if value is None or not -_LARGEST < value < _LARGEST:
             return Score(math.nan)
         count = self.count
         if not count:
             self.first = self.time = time
             self.value = self.level = value
+            self.opening = [value]
             self.count = 1
             return Score(value, expected=value, low=value, high=value)
         elapsed = time - self.time
@@ -132,6 +140,8 @@ class Detector:
             surprise, cause = self._surprise(missed / scale, away, kept, scale)
         score = self._judge(value, base, missed, scale, surprise, cause)
         self._learn(missed, away, kept, gap=gap)
+        if count < _FIRST_WORDS:
+            self._begin(value)
         if season is not None:
             season.learn(time, offset - by_day, offset - by_week, self.daily, weekly=time - self.first > DAY)
         elif count == _FIRST_WORDS and step <= DAY // 8 and self.options.season != "none":
@@ -180,7 +190,26 @@ class Detector:
             other = min(_STILL, 5.0 * self.run / (3.0 * self.longest + 12.0))
             if other > surprise:
                 surprise, cause = other, _STUCK
-        return 0.5 * surprise + 0.25 * math.log2((1.0 + abs(missed)) * (1.0 + abs(away))), cause
+        heavy = math.log2((1.0 + abs(missed)) * (1.0 + abs(away)))
+        return min(0.5 * surprise + 0.25 * heavy, _MOST), cause
+
+    def _begin(self, value: float) -> None:
+        """Where an outlier is among the first values, learn them by their medians: nothing was there to tell it by."""
+        first = self.opening
+        first.append(value)
+        if len(first) < _FIRST_WORDS:
+            return
+        middle = statistics.median(first)
+        offs = [abs(each - middle) for each in first]
+        size = 1.2 * statistics.median(offs)
+        changes = [abs(after - before) for before, after in itertools.pairwise(first) if after != before]
+        self.opening = []
+        if max(offs) > _OUTLIER * size > 0:
+            self.level = middle
+            self.spread = self.burst = self.size = self.plain = self.daily = self.weekly = size
+            self.short_size = self.long_size = 0.5 * size
+            self.jump = statistics.median(changes)
+            self.lag = self.lag_square = self.lag_product = self.short = self.long = 0.0
 
     def _pace(self, elapsed: int) -> int:
         """Milliseconds between values: a running median."""
@@ -374,13 +403,14 @@ class Detector:
             [getattr(self, name) for name in _NUMBERS],
             [tails.save() for tails in self.tails],
             self.season.save() if self.season is not None else None,
+            list(self.opening),
         ]
 
     @classmethod
     def load(cls, saved: Any, options: Options | None = None) -> Detector:
         """The detector that `save` was asked of: it goes on as if nothing had been. ValueError for anything else."""
         try:
-            version, numbers, tails, season = saved
+            version, numbers, tails, season, opening = saved
             if version != _VERSION or len(numbers) != len(_NUMBERS) or len(tails) != _TAILS:
                 raise ValueError("of another version")
             detector = cls(options)
@@ -392,6 +422,7 @@ class Detector:
                 part.load(state, detector.depth + _RESPECTS)
             if season is not None:
                 detector.season = Season.load(season)
+            detector.opening = [float(number) for number in opening[:_FIRST_WORDS]]
         except (TypeError, KeyError, IndexError) as error:
             raise ValueError(f"no state of a detector: {error}") from None
         return detector

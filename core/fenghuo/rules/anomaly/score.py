@@ -24,8 +24,8 @@ class Cause(IntEnum):
 _SUBJECTS = {
     Cause.STEP: ("it changed to {value}", "突变为 {value}"),
     Cause.LEVEL: ("it is {value}", "当前值 {value}"),
-    Cause.SHORT_MEAN: ("the mean of the last values is {mean}", "近期均值 {mean}"),
-    Cause.LONG_MEAN: ("the mean of the last hour or so of values is {mean}", "较长时段均值 {mean}"),
+    Cause.SHORT_MEAN: ("the mean of the last few values is {mean}", "近期均值 {mean}"),
+    Cause.LONG_MEAN: ("the mean of some sixty values is {mean}", "近六十个值的均值 {mean}"),
     Cause.SPREAD: ("it varies {mean} times as much as usual", "波动为平时的 {mean} 倍"),
     Cause.STUCK: ("it stands still at {value}", "停在 {value} 不变"),
     Cause.MOVED: ("it moved to {value}; it never moved before", "变为 {value}，此前从未变化"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, cast
@@ -83,6 +84,8 @@ class AnomalyCell:
         if number is None or seen.time <= self.detector.time:
             return None
         score = self.detector.see(seen.time, float(number))
+        if math.isnan(score.value):
+            return None
         values: dict[str, float | str] = {
             "score": score.score,
             "surprise": score.surprise,
