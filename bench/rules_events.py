@@ -41,7 +41,7 @@ KINDS: Sequence[Mapping[str, Any]] = (
     {"kind": "match", "lasts": "1m"},
     {"kind": "aggregate", "window": "10m", "field": "source.bytes", "function": "sum", "condition": "value >= 1e9", "group_by": ["source.ip"]},
     {"kind": "match"},
-    {"kind": "new_value", "fields": ["destination.port"], "group_by": ["source.ip"], "learn": "1d"},
+    {"kind": "new_value", "field": ["destination.port"], "group_by": ["source.ip"], "learn": "1d"},
 )  # fmt: skip
 ALIVE: Sequence[Mapping[str, Any]] = (
     {"where": {"event.category": "authentication", "event.outcome": "failure"}, "kind": "frequency", "window": "5m", "condition": "value >= 20", "group_by": ["source.ip"]},
