@@ -37,7 +37,6 @@ class Section(BaseModel):
         allow_inf_nan=False,
         arbitrary_types_allowed=False,
         protected_namespaces=(),
-        defer_build=True,  # most sections are only ever validated as parts of others
     )
 
     @model_validator(mode="before")
