@@ -24,6 +24,7 @@ from fenghuo.rules.expression import (
     Number,
     Rate,
     Variable,
+    rated,
 )
 
 if TYPE_CHECKING:
@@ -108,11 +109,13 @@ def compile_node(node: Node, positions: Mapping[str, int]) -> Evaluate:
         case Number(value):
             return lambda frame: [value] * frame.height
         case Field(name):
+            if name not in positions and rated(name) in positions:
+                return _rate(rated(name))
             return _field(positions.get(name))
         case Variable(name):
             return operator.attrgetter(name)
         case Rate(field):
-            return lambda frame: frame.rate(field)
+            return _rate(field) if field in positions else _field(None)
         case Call(function, arguments):
             return _call(function, [compile_node(argument, positions) for argument in arguments])
         case Arithmetic(symbol, left, right):
@@ -126,6 +129,10 @@ def compile_node(node: Node, positions: Mapping[str, int]) -> Evaluate:
             return _and(*both) if symbol == "and" else _or(*both)
         case Not(operand):
             return _not(compile_node(operand, positions))
+
+
+def _rate(field: str) -> Evaluate:
+    return lambda frame: frame.rate(field)
 
 
 def _field(position: int | None) -> Evaluate:

@@ -139,9 +139,22 @@ def fields_of(node: Node) -> tuple[str, ...]:
     return tuple(dict.fromkeys(found))
 
 
+RATE = "_rate"
+
+
+def rated(name: str) -> str:
+    """`x` of `x_rate`, which is the rate of `x` where a reading has no value of this very name; else an empty text."""
+    return name.removesuffix(RATE) if name.endswith(RATE) else ""
+
+
 def rated_fields(node: Node) -> tuple[str, ...]:
-    """The fields of which an expression takes the rate."""
-    return tuple(dict.fromkeys(part.field for part in walk(node) if isinstance(part, Rate)))
+    """The fields of which an expression takes the rate, or may take it (`x_rate`)."""
+    found = [
+        part.field if isinstance(part, Rate) else rated(part.name)
+        for part in walk(node)
+        if isinstance(part, Field | Rate)
+    ]
+    return tuple(dict.fromkeys(name for name in found if name))
 
 
 def variables_of(node: Node) -> set[str]:

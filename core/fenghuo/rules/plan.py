@@ -14,7 +14,7 @@ from weakref import WeakValueDictionary
 
 from fenghuo.model import Layout, Level, Table
 from fenghuo.rules.columns import Column, Evaluate, Frame, compile_node
-from fenghuo.rules.expression import fields_of, rated_fields
+from fenghuo.rules.expression import RATE, fields_of, rated, rated_fields
 from fenghuo.rules.lifecycle import Group, Key
 from fenghuo.rules.memory import Memory, row_keys
 from fenghuo.rules.meter import Meter
@@ -210,7 +210,11 @@ class Watch:
         columns: list[tuple[str, Column]] = [
             (name, frame.columns[positions[name]]) for name in self.state.fields if name in positions
         ]
-        columns += [(name + "_rate", frame.rate(name)) for name in self.state.rated if name in positions]
+        columns += [
+            (name + RATE, frame.rate(name))
+            for name in self.state.rated
+            if name in positions and name + RATE not in positions
+        ]
         return {name: column[row] for name, column in columns if column[row] is not None}
 
 
@@ -259,18 +263,20 @@ class Index:
         self._by_field: dict[str, list[RuleState]] = {}
         for state in states:
             for needed in state.rule.body.needs[:1]:
-                self._by_field.setdefault(needed, []).append(state)
+                for name in (needed, *filter(None, [rated(needed)])):
+                    self._by_field.setdefault(name, []).append(state)
 
     def candidates(self, layout: Layout) -> list[RuleState]:
         """The rules whose measurement and fields the layout has."""
         present = positions_of(tuple(layout.fields))
-        return [
+        found = [
             state
             for name in layout.fields
             for state in self._by_field.get(name, ())
             if state.rule.section.measurement in (None, layout.name)
-            and all(needed in present for needed in state.rule.body.needs)
+            and all(needed in present or rated(needed) in present for needed in state.rule.body.needs)
         ]
+        return list(dict.fromkeys(found))
 
 
 def make_lanes(layout: Layout, source: Source, candidates: Sequence[RuleState]) -> list[Lane]:
