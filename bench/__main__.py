@@ -10,12 +10,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from bench import agent, collector, wire_size
+from bench import agent, collector, rules, wire_size
 from bench.process import machine
 
 PAGE = Path(__file__).parent.parent / "docs/reference/benchmarks.md"
 BEGIN, END = "<!-- table: begin (written by `make bench ARGS=--write`) -->", "<!-- table: end -->"
-PARTS: dict[str, Callable[[], dict[str, Any]]] = {"agent": agent.run, "collector": collector.run, "wire": wire_size.run}
+PARTS: dict[str, Callable[[], dict[str, Any]]] = {
+    "agent": agent.run,
+    "collector": collector.run,
+    "wire": wire_size.run,
+    "rules": rules.run,
+}
 
 
 def verdict(value: float, goal: float, *, at_most: bool = False) -> str:
@@ -69,7 +74,36 @@ def rows(results: dict[str, Any]) -> list[tuple[str, str, str, str]]:
             size = results["wire"][f"switches_in_a_frame_{number}"]["bytes_per_value"]
             title = f"wire: bytes a value, {number} switch{'es' if number > 1 else ''} of 48 ports under traffic in a frame, labels included"
             table.append((title, f"{size}", "≤ 3", verdict(size, 3, at_most=True)))
+    if "rules" in results:
+        table += rules_rows(results["rules"])
     return table
+
+
+def rules_rows(found: dict[str, Any]) -> list[tuple[str, str, str, str]]:
+    """What the rule engine's parts cost."""
+
+    def row(what: str, value: float, goal: float, *, at_most: bool = False) -> tuple[str, str, str, str]:
+        shown = f"{value:,.0f}" if value >= 10 else f"{value:.2f}"
+        sign = "≤" if at_most else "≥"
+        return what, shown, f"{sign} {goal:,}", verdict(value, goal, at_most=at_most)
+
+    events, groups, loading = found["events"], found["groups"], found["loading"]
+    lists, odd = found["indicators"]["flat"], found["anomaly"]
+    return [
+        row("rules: events per CPU-second through 100 mixed rules", events["100"]["events_per_cpu_second"], 60_000),
+        row("rules: events per CPU-second through 1,000 mixed rules", events["1000"]["events_per_cpu_second"], 30_000),
+        ("landmark: CrowdSec, log lines a second and routine, as it publishes", "3,600", "", ""),
+        row("rules: values per CPU-second through the default pack", found["readings"]["values_per_cpu_second"], 500_000),
+        ("rules: bytes a live group, kind frequency, one event", f"{groups['frequency']['bytes_per_live_group_of_1']:,}", "", ""),
+        ("rules: bytes a live group, kind cardinality, one event", f"{groups['cardinality']['bytes_per_live_group_of_1']:,}", "", ""),
+        row("rules: CPU seconds to load 1,000 rules from nothing", loading["cold_cpu_seconds"], 1, at_most=True),
+        row("rules: CPU seconds to reload 1,000 rules of which one changed", loading["reload_after_one_change_cpu_seconds"], 1, at_most=True),
+        row("indicators: look-ups per CPU-second among 1.5 million", lists["mixed_lookups_per_cpu_s"], 300_000),
+        row("indicators: resident memory with 1.5 million, whole process, MB", lists["process_mb"], 200, at_most=True),
+        row("anomaly: CPU microseconds a value", odd["us_per_value"], 20, at_most=True),
+        row("anomaly: bytes a series, packed", odd["packed_bytes"], 4_000, at_most=True),
+        ("beside it: bare EWMA z-score, CPU microseconds a value", f"{odd['ewma_us_per_value']}", "", ""),
+    ]  # fmt: skip
 
 
 def markdown(results: dict[str, Any]) -> str:

@@ -5,8 +5,12 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 _TICKS = os.sysconf("SC_CLK_TCK")
 _PAGE = os.sysconf("SC_PAGE_SIZE")
@@ -34,3 +38,9 @@ def machine() -> str:
     )
     kernel = subprocess.run(["uname", "-sr"], capture_output=True, text=True, check=True).stdout.strip()
     return f"{cpu}, {os.cpu_count()} cores, {kernel}, Python {'.'.join(map(str, sys.version_info[:3]))}"
+
+
+def apart(function: Callable[..., Any], *arguments: Any) -> Any:
+    """What `function` answers in a fresh process, whose memory and collector owe nothing to what was measured before."""
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        return pool.submit(function, *arguments).result()
