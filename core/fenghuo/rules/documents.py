@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from hashlib import blake2b
 from pathlib import Path
+from stat import S_ISREG
 
 from fenghuo.config.document import MAX_BYTES
 from fenghuo.errors import Place, Problem
@@ -43,7 +44,12 @@ def find_files(paths: Sequence[Path], problems: list[Problem]) -> list[Path]:
     found: dict[Path, None] = {}
     for path in paths:
         if path.is_dir():
-            found |= dict.fromkeys(file for file in files_below(path) if file.suffix in SUFFIXES and file.is_file())
+            unread: list[OSError] = []
+            files = files_below(path, unread.append)
+            found |= dict.fromkeys(file for file in files if file.suffix in SUFFIXES and file.is_file())
+            problems += [
+                Problem(Place(str(error.filename)), f"cannot read the folder: {error.strerror}") for error in unread
+            ]
         else:
             found[path] = None
     if len(found) > MAX_FILES:
@@ -51,9 +57,12 @@ def find_files(paths: Sequence[Path], problems: list[Problem]) -> list[Path]:
     return list(found)[:MAX_FILES]
 
 
-def files_below(folder: Path) -> Iterator[Path]:
-    """All files below a folder, in order, without hidden ones. Links to folders are not followed, so there is an end."""
-    for place, folders, files in os.walk(folder):
+def files_below(folder: Path, on_error: Callable[[OSError], None] | None = None) -> Iterator[Path]:
+    """All files below a folder, in order, without hidden ones. Links to folders are not followed, so there is an end.
+
+    `on_error` is told of folders that cannot be read.
+    """
+    for place, folders, files in os.walk(folder, onerror=on_error):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         here = Path(place)
         yield from (here / name for name in sorted(files) if not name.startswith("."))
@@ -62,6 +71,10 @@ def files_below(folder: Path) -> Iterator[Path]:
 def read_texts(file: Path, problems: list[Problem]) -> list[Text]:
     """The documents of a file; nothing where it cannot be read, which is then a problem."""
     try:
+        # A pipe or a device may never end, or never begin.
+        if not S_ISREG(file.stat().st_mode):
+            problems.append(Problem(Place(str(file)), "cannot read the file: it is no regular file"))
+            return []
         with file.open("rb") as stream:
             content = stream.read(MAX_BYTES + 1)
     except OSError as error:

@@ -6,6 +6,7 @@ import gc
 import re
 from collections.abc import Collection, Generator, Iterable, Sequence
 from contextlib import contextmanager
+from os.path import realpath
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -137,8 +138,8 @@ def read_rules(
     parses = parses or Parses(keep_tests=keep_tests, lists=lists)
     gathered = Gathered(parses.lists)
     files = find_files(paths, gathered.problems)
-    asked = {file.resolve() for file in files}
-    of_base = [file for file in find_files(base, []) if file.resolve() not in asked]
+    asked = {realpath(file) for file in files}
+    of_base = [file for file in find_files(base, []) if realpath(file) not in asked]
     texts = [(text, False) for file in of_base for text in read_texts(file, [])]
     texts += [(text, True) for file in files for text in read_texts(file, gathered.problems)]
     overlaid = parses.overlaid(text for text, _ in texts)

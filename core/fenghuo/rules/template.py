@@ -12,7 +12,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 MAX_LENGTH = 2_000
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z][A-Za-z0-9_]*)*")
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*(?:\.[A-Za-z][A-Za-z0-9_]*)*")
+_PLAIN = ("value", "previous", "elapsed", "level", "for")
+"""Names of single values, below which no field is."""
 _FORMAT = re.compile(r"[<>^]?[+ ]?0?\d{0,2},?(?:\.\d{1,2})?[bdeEfFgGnoxX%s]?")
 
 Template = Callable[[Mapping[str, Any]], str]
@@ -44,6 +46,8 @@ def compile_template(text: str) -> tuple[Template, tuple[str, ...]]:
 def _check(name: str, spec: str, conversion: str | None) -> None:
     if not _NAME.fullmatch(name):
         raise ValueError(f"{{{name}}} is no plain name; a template takes the names of labels and values only")
+    if (head := name.partition(".")[0]) != name and head in _PLAIN:
+        raise ValueError(f"{{{name}}}: {head!r} is a single value, there is nothing within it")
     if conversion:
         raise ValueError(f"{{{name}!{conversion}}}: conversions are not allowed")
     if not _FORMAT.fullmatch(spec):

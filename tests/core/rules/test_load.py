@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import random
 import re
 import subprocess
@@ -227,6 +228,22 @@ def test_a_path_that_is_not_there_is_a_problem(tmp_path):
         load_rules([tmp_path / "gone.yaml"])
 
 
+def test_what_is_no_regular_file_is_a_problem_and_nobody_waits_for_it(tmp_path):
+    os.mkfifo(tmp_path / "pipe.yaml")
+    (tmp_path / "loop.yaml").symlink_to("loop.yaml")
+    (tmp_path / "zero.yaml").symlink_to("/dev/zero")
+    (tmp_path / "again").symlink_to(tmp_path)
+    (tmp_path / "good.yaml").write_text(GOOD)
+    found, problems = read_rules([tmp_path / f"{name}.yaml" for name in ("pipe", "loop", "zero")])
+    assert not found.rules
+    assert [str(problem).removeprefix(str(tmp_path)) for problem in problems] == [
+        "/pipe.yaml: cannot read the file: it is no regular file",
+        "/loop.yaml: cannot read the file: Too many levels of symbolic links",
+        "/zero.yaml: cannot read the file: it is no regular file",
+    ]
+    assert [rule.name for rule in load_rules([tmp_path]).rules] == ["environment.server-room-hot"]
+
+
 def test_a_bomb_of_aliases_is_refused():
     levels = "\n".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 12))
     assert "values" in problems_of(f"kind: threshold\na0: &a0 [x]\n{levels}\n")[0]
@@ -258,6 +275,8 @@ HOSTILE = {
         "{source.__init__.x}",
         ":11:10: message: {source.__init__.x} is no plain name",
     ),
+    "a value's insides": ("{device}", "{value.real}", ":11:10: message: {value.real}: 'value' is a single value"),
+    "an underscore before": ("{device}", "{__class__}", ":11:10: message: {__class__} is no plain name"),
     "an underscore in between": ("{device}", "{source._ip}", ":11:10: message: {source._ip} is no plain name"),
     "a long expression": (
         "condition: value > 32",
