@@ -322,6 +322,12 @@ def _listening(state: RuleState, observer: Observer, layout: Layout, rows: list[
     return Listening(state, compile_node(observer.data, positions), rows, keys, of)
 
 
+@lru_cache(maxsize=256)
+def _set_of(rows: tuple[int, ...]) -> frozenset[int]:
+    """The same object for the same rows: devices of one make and role have the same."""
+    return frozenset(rows)
+
+
 def _watch(state: RuleState, layout: Layout, source: Source, rows: list[int]) -> Watch:
     track = state.tracks.get(source.key)
     if track is None:
@@ -330,7 +336,7 @@ def _watch(state: RuleState, layout: Layout, source: Source, rows: list[int]) ->
         state=state,
         track=track,
         form=state.form(tuple(layout.fields)),
-        rows=None if len(rows) == layout.height else frozenset(rows),
+        rows=None if len(rows) == layout.height else _set_of(tuple(rows)),
     )
     watch.bind(layout)
     return watch
