@@ -6,6 +6,7 @@ import heapq
 import itertools
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 from weakref import WeakKeyDictionary
 
 from fenghuo.clock import Clock
@@ -43,6 +44,8 @@ MAX_SOURCES = 50_000
 MAX_HELD = 20_000
 """Tables held back for rules with `lateness`."""
 RATE_GAP_MS = 900_000
+AHEAD_MS = 600_000
+"""So far ahead of the clock agent and collector believe what comes."""
 SUPPRESSED_AGAIN_MS = 10_000
 
 
@@ -50,8 +53,10 @@ class Engine:
     """Judges tables by rules.
 
     `agent` is the agent whose tables these are, where `process` does not say it; it is part of every fingerprint.
-    `rate_gap_ms`: over a longer silence of a counter no rate is taken.
-    Not for use from several threads. Counts: `states` (by rule), `held_dropped`, `sources_evicted`.
+    `rate_gap_ms`: over a longer silence of a counter no rate is taken. `ahead_ms`: what lies further ahead of the clock is
+    the work of a wrong one and judged as if it were of now, so that no window slides on for all the others; None: anything
+    is believed, as in a replay.
+    Not for use from several threads. Counts: `states` (by rule), `held_dropped`, `sources_evicted`, `ahead`.
     """
 
     def __init__(
@@ -63,12 +68,15 @@ class Engine:
         rate_gap_ms: int = RATE_GAP_MS,
         shard: tuple[int, int] | None = None,
         timer: Timer = thread_timer,
+        ahead_ms: int | None = None,
     ) -> None:
         self.rules = rules
         self.states: tuple[RuleState, ...] = tuple(RuleState(rule, number) for number, rule in enumerate(rules.rules))
         self.held_dropped = 0
         self.sources_evicted = 0
+        self.ahead = 0
         self.clock = clock
+        self._ahead_ms = ahead_ms
         self._agent = agent
         self._rate_gap = rate_gap_ms
         self._index = Index(self.states)
@@ -84,6 +92,8 @@ class Engine:
 
     def process(self, table: Table, agent: str | None = None) -> list[Alert]:
         """Judge one table; the alert steps that follow from it, in order."""
+        if self._ahead_ms is not None and (now := self._now_for(table)) is not None:
+            table = replace(table, time=now)
         plan = self._plan(table.layout, self._agent if agent is None else agent)
         if plan.lanes:
             plan.source.heard = max(plan.source.heard, table.time)
@@ -99,6 +109,8 @@ class Engine:
 
     def event(self, event: Event, agent: str | None = None) -> list[Alert]:
         """Judge one event; the alert steps that follow from it, in order."""
+        if self._ahead_ms is not None and (now := self._now_for(event)) is not None:
+            event = replace(event, time=now)
         self._observing.event(event, self._agent if agent is None else agent)
         return self._groups.take_told()
 
@@ -106,6 +118,14 @@ class Engine:
         """Judge an alert step of another engine by the rules that stand on such alerts."""
         self._observing.alert(alert, self._agent if agent is None else agent)
         return self._groups.take_told()
+
+    def _now_for(self, what: Table | Event) -> int | None:
+        """The present moment for what lies too far ahead of it; None for what can be."""
+        now = self.clock.now()
+        if self._ahead_ms is None or what.time <= now + self._ahead_ms:
+            return None
+        self.ahead += 1
+        return now
 
     def _plan(self, layout: Layout, agent: str) -> Plan:
         plans = self._plans.get(agent)
@@ -300,10 +320,11 @@ class Engine:
     @property
     def due(self) -> int | None:
         """When `advance` has something to do next, Unix milliseconds; None while nothing waits."""
-        moments = [*(entry[0] for entry in self._groups.timers[:1]), *(entry[0] for entry in self._held[:1])]
-        if self._observing.due is not None:
-            moments.append(self._observing.due)
-        return min(moments) if moments else None
+        due = self._observing.due
+        for waiting in (self._groups.timers, self._held):
+            if waiting and (due is None or waiting[0][0] < due):
+                due = waiting[0][0]
+        return due
 
     def advance(self, now_ms: int) -> list[Alert]:
         """Let time pass: hold times, silences, readings held back. Cheap; to be called about once a second."""
@@ -485,8 +506,9 @@ class Engine:
             rate_gap_ms=self._rate_gap,
             shard=self._observing.shard,
             timer=self._timer,
+            ahead_ms=self._ahead_ms,
         )
-        new.held_dropped, new.sources_evicted = self.held_dropped, self.sources_evicted
+        new.held_dropped, new.sources_evicted, new.ahead = self.held_dropped, self.sources_evicted, self.ahead
         new._sources = self._sources
         new._groups.now, new._groups.told = self._groups.now, self._groups.take_told()
         by_id = {state.rule.id: state for state in new.states}

@@ -119,6 +119,7 @@ class Observer:
     `condition`, `clear`  over the measure's `value` and `values`; None: the kind decides by `Measure.on`
     `of`           a second expression over a reading, for kinds that compare two sums: `Seen.of`
     `counts_given_up`  its cells have an attribute `given_up`: what they gave up for want of room since it was last read
+    `keeps_nothing`  its cells are always empty and never due: there is nothing to keep of a group
     `tells_each`   an observation that is on again is told again, although the group fires already (`match`)
     """
 
@@ -130,6 +131,7 @@ class Observer:
     of: Node | None = None
 
     counts_given_up = False
+    keeps_nothing = False
     silence = None
     latches = False
     remembers: tuple[str, ...] = ()

@@ -44,10 +44,17 @@ class Watcher:
         ]
         group_by = sorted(state.rule.section.group_by or ())
         self.group_by = tuple((name, underscored(name)) for name in group_by)
+        self._fields = tuple(
+            tuple((selection.fields.get(name, name), label) for name, label in self.group_by)
+            for selection in observer.selections
+        )
+        self.tracks: dict[str, Track] = {}
+        self.most = state.rule.section.limits.groups
+        self.lateness = state.rule.lateness
         self.settle = state.rule.holds.settle + state.rule.lateness
         self.sees_all_agents = state.rule.section.runs == "collector"
         self.is_momentary = state.rule.holds.lasts is not None
-
+        self.keeps_cells = not observer.keeps_nothing
         self.counts_given_up = observer.counts_given_up
 
     def owner(self, agent: str) -> str:
@@ -59,6 +66,24 @@ class Watcher:
         if cell.given_up:
             self.state.given_up += cell.given_up
             cell.given_up = 0
+
+    def key(self, seen: Seen, selection: int) -> Key | None:
+        """The group of an observation; None where it lacks a field of `group_by`."""
+        found: list[tuple[str, str]] = []
+        for field, label in self._fields[selection]:
+            value = seen.get(field) if isinstance(field, str) else _first_of(seen, field)
+            if value is None or value == "":
+                return None
+            found.append((label, value if isinstance(value, str) else _text(value)))
+        return tuple(found)
+
+    def track(self, agent: str) -> Track:
+        """Where the groups of an agent are."""
+        track = self.tracks.get(agent)
+        if track is None:
+            key: SourceKey = (agent, "", ())
+            track = self.tracks[agent] = self.state.tracks.setdefault(key, Track(self.state, Source(key)))
+        return track
 
     def has_key(self, key: Key) -> bool:
         """Whether a group could have this key: not if the rule grouped by something else when it was saved."""
@@ -107,7 +132,6 @@ class Observing:
             for name in selection.rules:
                 self._on_alerts.setdefault(name, []).append((watcher, number))
         groups.observed = frozenset(self._on_alerts)
-        self._tracks: dict[tuple[int, str], Track] = {}
         self._held: list[tuple[int, int, str, int, Watcher, str, int, Seen]] = []
         self._number = itertools.count()
         self._timer = timer
@@ -203,7 +227,7 @@ class Observing:
             self._take(watcher, number, Seen(alert.time, "", None, _alert_getter(alert, agent)), agent)
 
     def _take(self, watcher: Watcher, number: int, seen: Seen, agent: str) -> None:
-        if watcher.state.rule.lateness:
+        if watcher.lateness:
             self._hold(watcher, number, seen, watcher.owner(agent))
         elif seen.id:
             self._see(watcher, number, seen, watcher.owner(agent))
@@ -229,7 +253,7 @@ class Observing:
             meter.add(self._timer() - began)
 
     def _see(self, watcher: Watcher, number: int, seen: Seen, agent: str) -> None:
-        key = self._key(watcher, number, seen)
+        key = watcher.key(seen, number)
         if key is None:
             watcher.state.ungrouped += 1
             return
@@ -239,7 +263,8 @@ class Observing:
         measure = place.cell.see(seen, number)
         if measure is not None:
             self._judge(watcher, place, measure, max(seen.time, place.heard), seen)
-        self._wait(watcher, place)
+        if watcher.keeps_cells:
+            self._wait(watcher, place)
 
     def _reach(self, watcher: Watcher, agent: str, key: Key, time: int) -> Place | None:
         """The place of a group, brought forward to `time`; None where another shard keeps it."""
@@ -247,46 +272,27 @@ class Observing:
         if self.shard is not None and shard_of(state.rule.id, key, self.shard[1]) != self.shard[0]:
             return None
         state.evaluations += 1
-        place = self._place(watcher, agent, key, time)
+        own = (agent, key)
+        place = state.cells.get(own)
+        if place is None:
+            place = Place(watcher.track(agent), key, watcher.observer.start(), time)
+            if watcher.keeps_cells:
+                self._keep(watcher, own, place, time)
+            return place
+        state.cells.move_to_end(own)
+        place.heard = max(place.heard, time)
         due = place.cell.due
         if due is not None and due < time:
             self._pass(watcher, place, time)
         return place
 
-    def _key(self, watcher: Watcher, number: int, seen: Seen) -> Key | None:
-        """The group of an observation; None where it lacks a field of `group_by`."""
-        if not watcher.group_by:
-            return ()
-        renamed = watcher.observer.selections[number].fields
-        found: list[tuple[str, str]] = []
-        for name, label in watcher.group_by:
-            value = _first_of(seen, renamed.get(name, name))
-            if value is None or value == "":
-                return None
-            found.append((label, value if isinstance(value, str) else _text(value)))
-        return tuple(found)
-
     # Cells
 
-    def _place(self, watcher: Watcher, agent: str, key: Key, time: int) -> Place:
+    def _keep(self, watcher: Watcher, own: tuple[str, Key], place: Place, time: int) -> None:
         cells = watcher.state.cells
-        place = cells.get((agent, key))
-        if place is None:
-            while len(cells) >= watcher.state.rule.section.limits.groups:
-                self._evict(watcher, time)
-            place = cells[agent, key] = Place(self._track(watcher, agent), key, watcher.observer.start(), time)
-            return place
-        cells.move_to_end((agent, key))
-        place.heard = max(place.heard, time)
-        return place
-
-    def _track(self, watcher: Watcher, agent: str) -> Track:
-        track = self._tracks.get((watcher.state.number, agent))
-        if track is None:
-            key: SourceKey = (agent, "", ())
-            track = watcher.state.tracks.setdefault(key, Track(watcher.state, Source(key)))
-            self._tracks[watcher.state.number, agent] = track
-        return track
+        while len(cells) >= watcher.most:
+            self._evict(watcher, time)
+        cells[own] = place
 
     def _evict(self, watcher: Watcher, time: int) -> None:
         """Give up the cell that was not heard of for longest."""
@@ -307,11 +313,12 @@ class Observing:
 
         `now`: its timer rings; a cell that is due once more for the same moment has to wait a little.
         """
+        cell = place.cell
         if watcher.counts_given_up:
-            watcher.count_given_up(place.cell)
-        due = place.cell.due
+            watcher.count_given_up(cell)
+        due = cell.due
         if due is None:
-            if place.cell.is_empty:
+            if cell.is_empty:
                 place.dead = True
                 watcher.state.cells.pop((place.track.source.agent, place.key), None)
             return
@@ -448,10 +455,8 @@ class Observing:
                 continue
             if away and isinstance(cell, Resuming):
                 cell.resume(now, away)
-            place = Place(self._track(watcher, entry.agent), key, cell, entry.heard)
-            while len(watcher.state.cells) >= watcher.state.rule.section.limits.groups:
-                self._evict(watcher, now)
-            watcher.state.cells[entry.agent, key] = place
+            place = Place(watcher.track(entry.agent), key, cell, entry.heard)
+            self._keep(watcher, (entry.agent, key), place, now)
             self._wait(watcher, place)
 
     def inherit(self, old: Observing, states: Mapping[int, RuleState], now: int) -> None:
@@ -467,7 +472,7 @@ class Observing:
             if watcher.observer is own.observer:
                 others.discard(own.state.rule.id)
                 for (agent, key), place in watcher.state.cells.items():
-                    taken = Place(self._track(own, agent), key, place.cell, place.heard)
+                    taken = Place(own.track(agent), key, place.cell, place.heard)
                     own.state.cells[agent, key] = taken
                     self._wait(own, taken)
         self.load(repacked(old.save(others)), (now, 0))
@@ -487,10 +492,8 @@ def shard_of(rule_id: str, key: Key, count: int) -> int:
     return crc32(text.encode(errors="surrogatepass")) % count
 
 
-def _first_of(seen: Seen, fields: str | tuple[str, ...]) -> Any:
+def _first_of(seen: Seen, fields: tuple[str, ...]) -> Any:
     """The value of the first of these fields that the observation has."""
-    if isinstance(fields, str):
-        return seen.get(fields)
     return next((value for field in fields if (value := seen.get(field)) is not None), None)
 
 

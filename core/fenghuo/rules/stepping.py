@@ -250,8 +250,9 @@ class OrderedCell(StepsCell):
         self._done: list[_Partial | None] = [None] * len(pattern.stages)
 
     def _next(self, entry: Entry) -> Sequence[Entry] | None:
-        self._break(entry)
         done, pattern = self._done, self._pattern
+        if pattern.is_guarded:
+            self._break(entry)
         last = len(pattern.stages) - 1
         for number in range(last, -1, -1):
             stage = pattern.stages[number]

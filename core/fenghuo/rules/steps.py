@@ -75,6 +75,11 @@ class Pattern:
         return tuple(found)
 
     @cached_property
+    def is_guarded(self) -> bool:
+        """Whether there is anything that must not come between steps."""
+        return any(self.guards) or self.resets != 0
+
+    @cached_property
     def resets(self) -> int:
         return sum(1 << number for number, step in enumerate(self.steps) if step.resets)
 
@@ -88,7 +93,7 @@ class Pattern:
         """How many observations of each step are kept."""
         return tuple(max(MIN_KEPT, 2 * step.count) for step in self.steps)
 
-    @property
+    @cached_property
     def waits(self) -> bool:
         """Whether the last step is one that must not happen."""
         last = [step for step in self.steps if not step.resets][-1]

@@ -45,6 +45,8 @@ class MatchBody(Observer):
 
     tells_each: bool = True
 
+    keeps_nothing = True
+
     def start(self) -> Cell:
         return _CELL
 
