@@ -79,7 +79,7 @@ class _AlertDocument(msgspec.Struct):
 def iso(milliseconds: int) -> str:
     """Unix milliseconds as `2026-01-31T08:00:00.000Z`; what lies beyond the years 1970 to 9999 becomes their edge."""
     moment = _EPOCH + timedelta(milliseconds=min(max(milliseconds, 0), _LAST))
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
+    return moment.isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
 
 
 def parse_iso(text: str) -> int:

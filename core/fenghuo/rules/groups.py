@@ -5,8 +5,7 @@ from __future__ import annotations
 import heapq
 import itertools
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
-from functools import partial
+from collections.abc import Iterable, Mapping
 
 from fenghuo.model import Alert
 from fenghuo.rules import lifecycle
@@ -159,7 +158,7 @@ class Groups:
         """
         state = track.state
         if is_news:
-            self._notify(track, Telling(state.rule, group, time).firing)
+            self._notify(track, group, time)
         closed = None if is_urgent or state.rule.silent else state.gates.closed_until(group.fingerprint, time)
         if closed is not None:
             if is_new:
@@ -195,7 +194,7 @@ class Groups:
         if not group.firing:
             return
         gates = track.state.gates
-        self._notify(track, partial(Telling(track.state.rule, group, time).resolved, reason))
+        self._notify(track, group, time, reason)
         if group.alert is not None:
             gate = gates.end(group.fingerprint, time)
             self._say(Telling(track.state.rule, group, time, gate).resolved(reason), track.state)
@@ -203,10 +202,15 @@ class Groups:
             gates.end_untold(group.fingerprint, time, group.events, group.seen)
         lifecycle.resolved(group, track.state.rule.holds, time)
 
-    def _notify(self, track: Track, alert: Callable[[], Alert]) -> None:
-        """Let rules that stand on this one know of a step, whether it is told or withheld."""
+    def _notify(self, track: Track, group: Group, time: int, over: str | None = None) -> None:
+        """Let rules that stand on this one know of a step, whether it is told or withheld.
+
+        `over`: why the group is resolved; None where it fires.
+        """
         if track.state.rule.name in self.observed:
-            self._news.append((alert(), track.source.agent))
+            telling = Telling(track.state.rule, group, time)
+            alert = telling.firing() if over is None else telling.resolved(over)
+            self._news.append((alert, track.source.agent))
 
     def withdraw(self, alert: Alert, agent: str) -> None:
         """Tell the end of an alert whose rule is no more, or is another now."""

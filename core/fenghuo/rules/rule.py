@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -111,6 +112,11 @@ class Rule:
     @property
     def title(self) -> str:
         return self.section.title
+
+    @cached_property
+    def condition(self) -> str | None:
+        """What must be true, as it is written; None where the kind decides."""
+        return getattr(self.section, "condition", None)
 
     @property
     def tests(self) -> Sequence[RuleTest]:

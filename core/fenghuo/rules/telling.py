@@ -7,6 +7,7 @@ import math
 from collections.abc import Mapping
 from copy import copy
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import ip_address
 from typing import Any
 
@@ -18,6 +19,9 @@ from fenghuo.rules.observe import MAX_EVENTS
 from fenghuo.rules.rule import Rule
 from fenghuo.rules.section import Party
 from fenghuo.rules.throttle import Gate
+
+_LONGEST_ADDRESS = 45
+"""Characters of an IPv6 address that ends as an IPv4 address."""
 
 
 def underscored(name: str) -> str:
@@ -94,9 +98,8 @@ class Telling:
             evidence["throttled"] = before.withheld
         if group.seen + before.seen:
             evidence["events"] = group.seen + before.seen
-        condition = getattr(rule.section, "condition", None)
-        if condition:
-            evidence["condition"] = condition
+        if rule.condition:
+            evidence["condition"] = rule.condition
         if group.flapping:
             evidence["flapping"] = True
         return Alert(
@@ -135,15 +138,26 @@ def _finite(values: Mapping[str, int | float | str]) -> dict[str, int | float | 
 
 
 def _party(party: Party, values: Mapping[str, Any]) -> dict[str, str]:
-    ip, mac, name = (str(values.get(field, "") if field else "") for field in (party.ip, party.mac, party.name))
-    named = {"ip": _address(ip), "mac": mac, "name": name}
-    return {key: value for key, value in named.items() if value}
+    found: dict[str, str] = {}
+    if party.ip and (address := _address(str(values.get(party.ip, "")))):
+        found["ip"] = address
+    if party.mac and (mac := str(values.get(party.mac, ""))):
+        found["mac"] = mac
+    if party.name and (name := str(values.get(party.name, ""))):
+        found["name"] = name
+    return found
 
 
 def _address(text: str) -> str:
     """The IP address in `10.0.0.1`, `10.0.0.1:1161` or `[::1]:1161`; "" where it is a name: ECS takes addresses only."""
     bare = text.rpartition(":")[0].strip("[]") if text.startswith("[") or text.count(":") == 1 else text
+    bare = bare.partition("%")[0]
+    return _parsed(bare) if len(bare) <= _LONGEST_ADDRESS else ""
+
+
+@lru_cache(maxsize=1024)
+def _parsed(text: str) -> str:
     try:
-        return str(ip_address(bare.partition("%")[0]))
+        return str(ip_address(text))
     except ValueError:
         return ""
