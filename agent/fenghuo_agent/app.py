@@ -17,7 +17,7 @@ from fenghuo.clock import Clock, SystemClock
 from fenghuo.errors import FenghuoError
 from fenghuo.ids import uuid7
 from fenghuo.packs import packs_path
-from fenghuo.rules import Engine, RuleSet
+from fenghuo.rules import AHEAD_MS, Engine, RuleSet
 from fenghuo.rules.lists import Lists
 from fenghuo.rules.reload import ReloadMetrics, RuleFiles, watch
 from fenghuo.rules.telemetry import register_rules
@@ -54,7 +54,7 @@ async def started(
     files = RuleFiles(config.rules.files(packs_path()), side="agent", lists=lists, datasets=datasets)
     rules = files.load()
     lists.refresh()
-    engine = Engine(rules, agent=str(agent), clock=clock)
+    engine = Engine(rules, agent=str(agent), clock=clock, ahead_ms=AHEAD_MS)
     spool = await _open_spool(config, clock, random, registry)
     try:
         remembered = await until_possible("reading the spool", lambda: spool.load_state(RULES_STATE), random)

@@ -19,7 +19,7 @@ from fenghuo.ids import uuid7
 from fenghuo.lock import FileLock
 from fenghuo.model import AgentId, Site
 from fenghuo.packs import packs_path
-from fenghuo.rules import Engine, RuleSet
+from fenghuo.rules import AHEAD_MS, Engine, RuleSet
 from fenghuo.rules.lists import Lists
 from fenghuo.rules.reload import ReloadMetrics, RuleFiles, watch
 from fenghuo.rules.telemetry import register_rules
@@ -115,7 +115,7 @@ def _rule_files(config: CollectorConfig, clock: Clock) -> RuleFiles:
 
 def _judge(config: CollectorConfig, rules: RuleSet, clock: Clock, registry: CollectorRegistry) -> Judge:
     """The engine of the rules that run here; it speaks as the agent `collector` of the collector's site."""
-    engine = Engine(rules, clock=clock)
+    engine = Engine(rules, clock=clock, ahead_ms=AHEAD_MS)
     speaker = AgentId(Site(config.site), "collector")
     return Judge(engine, config.rules, speaker, clock, os.urandom, registry)
 

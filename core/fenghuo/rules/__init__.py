@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from fenghuo.rules.engine import Engine
+from fenghuo.rules.engine import AHEAD_MS, Engine
 from fenghuo.rules.load import load_rules, read_rules
 from fenghuo.rules.rule import Rule, RuleSet, Unloaded
 
-__all__ = ["Engine", "Rule", "RuleSet", "Unloaded", "load_rules", "read_rules"]
+__all__ = ["AHEAD_MS", "Engine", "Rule", "RuleSet", "Unloaded", "load_rules", "read_rules"]

@@ -42,13 +42,13 @@ class RuleMetrics(Collector):
 
     def describe(self) -> Iterable[Metric]:
         """The families without values: registering asks nothing of the engine."""
-        return list(_families((), 0))
+        return list(_families((), 0, 0))
 
     def collect(self) -> Iterator[Metric]:
         """The families of now."""
         engine = self._engine()
         if engine is not None:
-            yield from _families(engine.states, engine.matching.nanoseconds)
+            yield from _families(engine.states, engine.matching.nanoseconds, engine.ahead)
 
 
 def register_rules(registry: CollectorRegistry, engine: Callable[[], Engine | None]) -> None:
@@ -56,7 +56,7 @@ def register_rules(registry: CollectorRegistry, engine: Callable[[], Engine | No
     registry.register(RuleMetrics(engine))
 
 
-def _families(states: Iterable[RuleState], matching: int) -> Iterator[Metric]:
+def _families(states: Iterable[RuleState], matching: int, ahead: int) -> Iterator[Metric]:
     states = list(states)
     for attribute, name, meaning in _COUNTERS:
         counter = CounterMetricFamily(f"fenghuo_rule_{name}", meaning, labels=["rule"])
@@ -82,4 +82,9 @@ def _families(states: Iterable[RuleState], matching: int) -> Iterator[Metric]:
         "fenghuo_rules_matching_cpu_seconds",
         "CPU time of finding the rules that an event is about, from samples; shared by all rules.",
         value=matching / 1e9,
+    )
+    yield CounterMetricFamily(
+        "fenghuo_rules_ahead",
+        "Readings and events of the future, by a wrong clock, which were judged as of now.",
+        value=ahead,
     )
