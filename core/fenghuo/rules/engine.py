@@ -320,10 +320,11 @@ class Engine:
     @property
     def due(self) -> int | None:
         """When `advance` has something to do next, Unix milliseconds; None while nothing waits."""
-        moments = [*(entry[0] for entry in self._groups.timers[:1]), *(entry[0] for entry in self._held[:1])]
-        if self._observing.due is not None:
-            moments.append(self._observing.due)
-        return min(moments) if moments else None
+        due = self._observing.due
+        for waiting in (self._groups.timers, self._held):
+            if waiting and (due is None or waiting[0][0] < due):
+                due = waiting[0][0]
+        return due
 
     def advance(self, now_ms: int) -> list[Alert]:
         """Let time pass: hold times, silences, readings held back. Cheap; to be called about once a second."""
