@@ -26,7 +26,9 @@ def test_a_shipped_rule_says_all_that_one_must_know(rule):
     section = rule.section
     assert section.title_zh
     assert section.description
+    assert section.description_zh
     assert section.falsepositives
+    assert len(section.falsepositives_zh) == len(section.falsepositives)
     assert section.message
     assert section.message_zh
     assert section.runbook.en
