@@ -16,6 +16,7 @@ from pydantic_core import ErrorDetails
 from fenghuo.config.document import Tree
 from fenghuo.config.secret import FILE_SUFFIX
 from fenghuo.config.section import Section, secret_files
+from fenghuo.config.units import format_duration, parse_duration
 from fenghuo.config.words import allow, printable
 from fenghuo.errors import Place, Problem
 
@@ -225,12 +226,23 @@ def _words(found: _Found, seen: Seen) -> tuple[str, str]:
     if kind in ("value_error", "assertion_error"):
         return str(context.get("error", error["msg"])).replace("\n", " "), ""
     if kind in _BOUNDS:
-        return _BOUNDS[kind].format_map(context), ""
+        return _BOUNDS[kind].format_map(_as_written(context, found.tree.text)), ""
     found_nothing = found.tree.children is None and found.tree.value is None
     message = f"expected {found.expected}" if found.expected else error["msg"].replace("Input should be", "expected")
     if found_nothing:
         message += ", found nothing"
     return message, _guess(found) if kind in _CHOICE else ""
+
+
+def _as_written(context: Mapping[str, Any], text: str | None) -> Mapping[str, Any]:
+    """The bounds of a span of time as spans, where one is written: at most 31d, not 2678400."""
+    try:
+        parse_duration(text or "")
+    except ValueError:
+        return context
+    return {
+        name: format_duration(value) if isinstance(value, int | float) else value for name, value in context.items()
+    }
 
 
 def _unquoted(context: Mapping[str, Any], name: str) -> str:

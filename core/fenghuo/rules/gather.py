@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -20,6 +21,8 @@ from fenghuo.rules.rule import Overlay, Rule, Unloaded
 if TYPE_CHECKING:
     from fenghuo.rules.sigma import LoadedSigma
 
+_NOT_SAID_IN = frozenset({"id", "name", "title", "description", "message", "tests"})
+"""Keys below which a rule does not say whose alerts it looks at."""
 SigmaKey = tuple[object, ...]
 """What the outcome of a set's Sigma documents depends on."""
 
@@ -194,9 +197,13 @@ class Gathered:
 
 
 def _find(tree: Tree, key: str, word: str) -> Place | None:
-    within = (tree.children or {}).get(key) if key else tree
-    nodes = (node for node in within.walk() if node.text == word) if within else iter(())
-    found = next(nodes, within if key else None)
+    children = tree.children or {}
+    within = [child for name, child in children.items() if (name == key if key else name not in _NOT_SAID_IN)]
+    nodes = [node for child in within for node in child.walk() if node.text]
+    in_a_condition = re.compile(rf"(?<![\w.-]){re.escape(word)}(?![\w.-])")
+    found = next((node for node in nodes if node.text == word), None) or next(
+        (node for node in nodes if in_a_condition.search(node.text or "")), within[0] if key and within else None
+    )
     return Place(FILE, found.line, found.column) if found else None
 
 

@@ -5,6 +5,7 @@ Each kind adds the keys of its body (`fenghuo.rules.kinds`). Editors' JSON Schem
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, Literal, cast
 
 from pydantic import BeforeValidator, ConfigDict, Field, GetJsonSchemaHandler, StringConstraints
@@ -28,6 +29,18 @@ def _truth(value: Any) -> Any:
     return str(value).lower() if isinstance(value, bool) else value
 
 
+def like(pattern: str, wanted: str) -> BeforeValidator:
+    """Says what is wanted where a text has not the form that `pattern` asks for, rather than the pattern."""
+    form = re.compile(pattern)
+
+    def read(value: Any) -> Any:
+        if isinstance(value, str) and not form.fullmatch(value):
+            raise ValueError(f"expected {wanted}")
+        return value
+
+    return BeforeValidator(read)
+
+
 Line = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\r\n]+$")]
 Text = Annotated[str, StringConstraints(max_length=8_000)]
 Expression = Annotated[str, StringConstraints(min_length=1, max_length=1_000)]
@@ -41,8 +54,21 @@ FieldTest = Annotated[
     StringConstraints(pattern=r"^[A-Za-z_@][A-Za-z0-9_@-]*(\.[A-Za-z0-9_@-]+)*(\|[a-z0-9_]+)*$", max_length=250),
 ]
 """A field with Sigma's modifiers: `source.ip|cidr`."""
-RuleName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+([.-][a-z0-9]+)*$", max_length=100)]
-RuleId = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")]
+RuleName = Annotated[
+    str,
+    StringConstraints(pattern=r"^[a-z0-9]+([.-][a-z0-9]+)*$", max_length=100),
+    like(
+        r"[a-z0-9]+([.-][a-z0-9]+)*", "small letters and digits with dots and hyphens between, e.g. network.port-down"
+    ),
+]
+RuleId = Annotated[
+    str,
+    StringConstraints(pattern=r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"),
+    like(
+        r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}",
+        "a UUID in small letters; python3 -c 'import uuid; print(uuid.uuid4())' makes one",
+    ),
+]
 Pattern = Annotated[str, StringConstraints(max_length=256)]
 Patterns = Annotated[
     list[Pattern],

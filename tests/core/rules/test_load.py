@@ -52,6 +52,7 @@ def test_a_good_rule_has_no_problems():
         ("kind: threshold", "kind: thresold", r"rule.yaml:4:7: unknown kind 'thresold' \(did you mean 'threshold'\?"),
         ("kind: threshold\n", "", r"rule.yaml:1:1: 'kind' is missing \(allowed: .*threshold"),
         ("for: 5m", "fro: 5m", r"rule.yaml:8:1: unknown key 'fro' \(did you mean 'for'\?"),
+        ("for: 5m", "for: 5m\nlateness: 2h", r"rule.yaml:9:11: lateness: must be at most 1h$"),
         ("for: 5m", "for: 5 parsecs", r"rule.yaml:8:6: for: expected a duration"),
         ("condition: value > 32", "condition: value >> 32", r"rule.yaml:7:19: condition: unexpected '>'"),
         ("condition: value > 32", "condition: value", r"rule.yaml:7:12: condition: a condition is wanted here"),
@@ -70,8 +71,8 @@ def test_a_good_rule_has_no_problems():
         ("{value:.1f}", "{value:{for}}", r"message: .* no number format"),
         ("{value:.1f}", "{value:99999999f}", r"message: .* no number format"),
         ("{value:.1f}", "{value", r"message: "),
-        ("id: 11111111-0000-4000-8000-000000000001", "id: 7", r"rule.yaml:2:5: id: "),
-        ("environment.server-room-hot", "Server Room", r"rule.yaml:3:7: name: "),
+        ("id: 11111111-0000-4000-8000-000000000001", "id: 7", r"rule.yaml:2:5: id: expected a UUID"),
+        ("environment.server-room-hot", "Server Room", r"rule.yaml:3:7: name: expected small letters and digits"),
         ("until: 10m, ", "", r"rule.yaml:14:13: tests.0.input.0: 'every' needs 'until'"),
         ("every: 1m, until: 10m", "device: t2", r"tests"),
         (
@@ -333,6 +334,18 @@ def test_a_composite_of_a_rule_that_is_not_there_is_refused_at_its_name(tmp_path
     assert str(problem).endswith(
         "a.yaml:6:5: no rule is named 'environment.server-room-hott' (did you mean 'environment.server-room-hot'?)"
     )
+
+
+def test_a_rule_that_is_not_there_is_refused_at_the_condition_that_names_it_not_at_a_test(tmp_path):
+    (tmp_path / "a.yaml").write_text(
+        "title: C\nid: 11111111-0000-4000-8000-000000000002\nname: c\nkind: composite\ncondition: a.b and not a.c\n"
+        "group_by: [device]\ntests:\n  - title: x\n    input: [{at: 0s, alert: {rule: a.b, device: d}}]\n    expect: []\n"
+    )
+    _, problems = read_rules([tmp_path])
+    assert [str(problem).partition("a.yaml:")[2] for problem in problems] == [
+        "5:12: no rule is named 'a.b'",
+        "5:12: no rule is named 'a.c'",
+    ]
 
 
 SHIPPED = [

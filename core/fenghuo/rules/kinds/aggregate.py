@@ -11,14 +11,17 @@ from pydantic import Field, StringConstraints
 from fenghuo.rules.kinds.base import Kind, Reader
 from fenghuo.rules.lifecycle import Holds
 from fenghuo.rules.observe import Cell, Seen
-from fenghuo.rules.section import FieldName
+from fenghuo.rules.section import FieldName, like
 from fenghuo.rules.windows.measuring import MeasuringBody, MeasuringCell
 from fenghuo.rules.windows.numbers import Numbers
 from fenghuo.rules.windows.section import WindowSection, needs_one_of, read_windowed
 from fenghuo.rules.windows.texts import number_of
 
+_FUNCTIONS = r"sum|avg|min|max|count|stddev|median|p(100|[0-9]{1,2}(\.[0-9]{1,3})?)"
 Function = Annotated[
-    str, StringConstraints(pattern=r"^(sum|avg|min|max|count|stddev|median|p(100|[0-9]{1,2}(\.[0-9]{1,3})?))$")
+    str,
+    StringConstraints(pattern=rf"^({_FUNCTIONS})$"),
+    like(_FUNCTIONS, "'sum', 'avg', 'min', 'max', 'count', 'stddev', 'median' or a percentile such as 'p95'"),
 ]
 
 
