@@ -157,8 +157,8 @@ def _no_boundary(tried: Sequence[Change]) -> str:
 def shapes(rules: RuleSet, only: Iterable[Rule] | None = None) -> Iterator[Shape]:
     """What each rule lacks, or each of `only`; an overlay owes no tests, its rule has those it came with."""
     changed = {overlay.rule for overlay in rules.overlays}
-    owing = (rule for rule in rules.rules if rule.tests or rule.name not in changed)
-    return (shape_of(rule, rules) for rule in (owing if only is None else only))
+    asked = rules.rules if only is None else only
+    return (shape_of(rule, rules) for rule in asked if not {rule.name, rule.id} & changed)
 
 
 def parts_of(rule: Rule, rules: RuleSet) -> Iterator[Part]:

@@ -39,13 +39,12 @@ def run_tests(rules: RuleSet, only: Iterable[Rule] | None = None) -> list[Outcom
     A rule that an overlay changes is tested by the overlay's tests; its own tests are those of the rule as it was.
     """
     by_name = {rule.name: rule for rule in rules.rules}
-    outcomes = [
-        run_test(rule, case, by_name) for rule in (rules.rules if only is None else only) for case in rule.tests
-    ]
-    if only is None:
-        bases = {overlay.rule: overlay.base for overlay in rules.overlays}
-        before = by_name | bases
-        outcomes += [run_test(rule, case, before) for rule in bases.values() for case in rule.tests]
+    asked = tuple(rules.rules if only is None else only)
+    outcomes = [run_test(rule, case, by_name) for rule in asked for case in rule.tests]
+    names = {rule.name for rule in asked}
+    bases = {overlay.base.name: overlay.base for overlay in rules.overlays if overlay.base.name in names}
+    before = by_name | bases
+    outcomes += [run_test(rule, case, before) for rule in bases.values() for case in rule.tests]
     return outcomes
 
 

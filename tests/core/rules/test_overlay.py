@@ -16,6 +16,7 @@ from fenghuo.model import Event
 from fenghuo.packs import packs_path
 from fenghuo.rules import Engine, RuleSet, load_rules, read_rules
 from fenghuo.rules.cli import app
+from fenghuo.rules.coverage import shapes
 from fenghuo.rules.overlay import ADJUSTABLE, IDENTITY
 from fenghuo.rules.testing import run_tests
 
@@ -146,6 +147,13 @@ def test_shipped_tests_run_against_the_base_and_an_overlays_against_what_came_of
     ]
     found, _ = site(overlay.format("37 is", 37) + "    expect: []\n")
     assert [outcome.passed for outcome in run_tests(found)] == [False, True]
+
+
+def test_an_overlay_owes_no_tests_and_the_shipped_ones_are_run_with_it(site):
+    test = "tests:\n  - title: own\n    input: [{at: 0m, device: a, sensor_temperature_celsius: 1}]\n    expect: []\n"
+    found, _ = site("overlay: environment.server-room-hot\ncondition: value > 35\n" + test)
+    assert [outcome.case.title for outcome in run_tests(found, found.rules)] == ["own", "hot"]
+    assert not list(shapes(found, found.rules))
 
 
 def test_two_overlays_may_change_different_keys_of_a_rule(site):
