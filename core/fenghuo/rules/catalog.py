@@ -167,8 +167,7 @@ VALUES: Mapping[str, Names] = {
     "cardinality": ("the number of different values", "不同取值的个数"),
     "ratio": ("the share", "占比"),
     "aggregate": ("the result", "汇总值"),
-    "spike": ("the factor", "倍数"),
-    "anomaly": ("the score", "异常分值"),
+    "spike": ("what the window has", "窗口内的数值"),
     "beacon": ("the regularity", "规律度"),
     "rate": ("the growth of `{}` per second", "`{}` 每秒的增长"),
     "indicator": ("the confidence", "置信度"),
@@ -177,15 +176,15 @@ VALUES: Mapping[str, Names] = {
 
 FIRES: Mapping[str, Names] = {
     "match": ("at each such event", "每出现一个这样的事件"),
-    "absence": ("when no reading comes", "当读数中断"),
-    "anomaly": ("when a value is far from what is usual", "当数值明显偏离常态"),
+    "absence": ("when no reading comes", "读数中断"),
+    "anomaly": ("when a value is far from what is usual", "数值明显偏离常态"),
     "new_value": ("when a value is seen for the first time, once it has learnt", "学习期过后首次出现某取值"),
-    "sequence": ("when all steps came in time", "当各步骤在限时内全部发生"),
-    "beacon": ("when contacts are regular", "当外联呈周期性"),
+    "sequence": ("when all steps came in time", "各步骤在限时内全部发生"),
+    "beacon": ("when contacts are regular", "外联呈周期性"),
     "indicator": ("at each event that names something listed", "每出现一个命中名单的事件"),
     "allow": ("at each event that is not allowed", "每出现一个不被允许的事件"),
     "deny": ("at each event that is forbidden", "每出现一个被禁止的事件"),
-    "composite": ("when all of these rules fire", "当这些规则全部触发"),
+    "composite": ("when all of these rules fire", "这些规则全部触发"),
     "change": ("at each change", "每次变化"),
 }
 """When a kind fires that says no condition."""

@@ -150,10 +150,9 @@ class _Teller:
                 "no input of Fenghuo's own sends it; it must come from elsewhere", "本产品没有输入提供，须由外部送入"
             )
         there = [name for name in inputs if name in INPUTS]
+        names = self._say(" or ", "、").join(there or inputs)
         if there:
-            names = ", ".join(there)
             return self._say(f"from the input {names}", f"由输入 {names} 提供")
-        names = ", ".join(inputs)
         return self._say(
             f"from the input {names}, which this version's agent has not: until then by replay or from another sender",
             f"由输入 {names} 提供；本版本的探针尚无此输入，可用 replay 回放或由外部送入",
@@ -230,10 +229,10 @@ class _Teller:
         try:
             words = in_words(parse_condition(written, frozenset(VARIABLES)), self._language, self._names)
         except ExpressionError:
-            return self._say(f"when {text}", f"当 {text} 成立")
+            return self._say(f"when {text}", f"`{text}` 成立")
         if hold:
-            return self._say(f"when {words}, for {hold} (`{text}`)", f"当 {words}，持续 {hold}（`{text}`）")
-        return self._say(f"when {words} (`{text}`)", f"当 {words}（`{text}`）")
+            return self._say(f"when {words}, for {hold} (`{text}`)", f"{words}，持续 {hold}（`{text}`）")
+        return self._say(f"when {words} (`{text}`)", f"{words}（`{text}`）")
 
     @property
     def _names(self) -> Mapping[str, tuple[str, str]]:
@@ -244,6 +243,7 @@ class _Teller:
         return {
             "value": (english.format(data), chinese.format(data)),
             "previous": ("the value before", "之前的值"),
+            "factor": ("the factor to the other window", "与对比窗口之比"),
             "elapsed": ("the seconds since then", "其间的秒数"),
         }
 
@@ -262,7 +262,7 @@ class _Teller:
             if self._language == "en":
                 yield f"{key}: {value} — {field.description}"
             else:
-                yield f"{key}（{KEYS_ZH[key]}）: {value}" if key in KEYS_ZH else f"{key}: {value}"
+                yield f"{key}（{KEYS_ZH[key]}）：{value}" if key in KEYS_ZH else f"{key}：{value}"
 
     def holds(self) -> Iterator[str]:
         if self._rule.holds.fire:
@@ -314,10 +314,17 @@ class _Teller:
             yield shown(schedule)
 
     def spacing(self) -> Iterator[str]:
-        for key in ("throttle", "repeat"):
-            value = self._key(key)
-            if value:
-                yield f"{key}: {shown(value)}"
+        for key, english, chinese in (
+            ("throttle", "an entity at most once in {}", "同一对象每 {} 最多告警一次"),
+            ("repeat", "again every {} while it goes on", "持续期间每 {} 重复告警"),
+        ):
+            spacing = self._key(key)
+            if spacing:
+                told = self._say(english, chinese).format(format_duration(spacing.every))
+                if spacing.up_to:
+                    span = format_duration(spacing.up_to)
+                    told += self._say(f", the time doubling up to {span}", f"，间隔逐次加倍，最长 {span}")
+                yield f"{told}{self._say(f' (`{key}`)', f'（`{key}`）')}"
 
     def memory(self) -> Iterator[str]:
         groups = self._section.limits.groups
@@ -344,12 +351,12 @@ class _Teller:
 
     def parties(self) -> Iterator[str]:
         for names, party in (
-            (("culprit", "肇事方"), self._section.culprit),
-            (("victim", "受害方"), self._section.victim),
+            (("culprit", "源头"), self._section.culprit),
+            (("victim", "受影响对象"), self._section.victim),
         ):
-            told = _party(party)
+            told = self._say(", ", "、").join(_party(party))
             if told:
-                yield f"{self._say(*names)}: {told}"
+                yield self._say(f"{names[0]}: {told}", f"{names[1]}：{told}")
 
     def attack(self) -> Iterator[str]:
         for tag in self._section.tags:
@@ -402,8 +409,8 @@ class _Teller:
         ).format_map({**dict.fromkeys(COSTS, "0"), **number})
 
 
-def _party(party: Party) -> str:
-    return ", ".join(f"{name} `{field}`" for name, field in party.model_dump().items() if field)
+def _party(party: Party) -> list[str]:
+    return [f"{name} `{field}`" for name, field in party.model_dump().items() if field]
 
 
 def _without_dataset(node: Detection) -> Detection | None:

@@ -105,6 +105,30 @@ def test_a_rule_over_events_says_all_that_it_says(call):
         assert line in out
 
 
+def test_a_spike_says_that_value_is_what_the_window_has_and_factor_the_comparison(tmp_path):
+    text = """\
+title: Surge
+id: 11111111-0000-4000-8000-0000000000ef
+name: a.surge
+kind: spike
+dataset: dns
+group_by: [source.ip]
+window: 5m
+condition: factor > 3 and value > 100
+throttle: {every: 10m, up_to: 4h}
+culprit: {ip: source.ip, mac: source.mac}
+"""
+    (tmp_path / "surge.yaml").write_text(text)
+    (rule,) = load_rules([tmp_path]).rules
+    english, chinese = explain(rule, "en"), explain(rule, "zh")
+    assert "the factor to the other window is above 3 and what the window has is above 100" in english["fires"]
+    assert "与对比窗口之比 大于 3 且 窗口内的数值 大于 100" in chinese["fires"]
+    assert english["spacing"] == "an entity at most once in 10m, the time doubling up to 4h (`throttle`)"
+    assert chinese["spacing"] == "同一对象每 10m 最多告警一次，间隔逐次加倍，最长 4h（`throttle`）"
+    assert "由输入 capture、eve 提供" in chinese["data"]
+    assert chinese["parties"] == "源头：ip `source.ip`、mac `source.mac`"
+
+
 def test_without_a_language_both_are_told_and_a_wrong_one_is_wrong_use(call):
     _, out, _ = call("a.refused")
     assert "Many refused · a.refused" in out
