@@ -15,7 +15,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, cast
 
-from fenghuo.config import parse_duration, parse_size
+from fenghuo.config import format_duration, parse_duration, parse_size
 from fenghuo.errors import Located, Place, Problem
 from fenghuo.rules.documents import Text, read_texts
 from fenghuo.rules.expression import (
@@ -163,7 +163,7 @@ def _moved(value: float | str) -> Iterator[float | str]:
         tenth = max(1, round(milliseconds * SHARE))
         for moved in (milliseconds - tenth, milliseconds + tenth, milliseconds - tenth - SETTLE_MS):
             if moved > 0:
-                yield f"{moved}ms"
+                yield format_duration(moved / 1000)
 
 
 def _around(value: float) -> Iterator[float]:

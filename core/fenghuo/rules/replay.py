@@ -26,6 +26,7 @@ from fenghuo.packs import packs_path
 from fenghuo.rules.engine import Engine
 from fenghuo.rules.load import read_rules
 from fenghuo.rules.recording import Recording, read_lines, sort_lines
+from fenghuo.rules.report import counted
 from fenghuo.rules.rule import RuleSet
 
 MAX_WAITING = 100_000
@@ -286,7 +287,8 @@ def _tell_inapplicable(rules: RuleSet) -> None:
     for item in rules.inapplicable:
         by_reason.setdefault(item.reason, []).append(item)
     for reason, items in by_reason.items():
-        say(f"{len(items)} rules do not apply: {reason}")
+        verb = "does" if len(items) == 1 else "do"
+        say(f"{counted(len(items), 'rule')} {verb} not apply: {reason}")
         for item in items[:3]:
             say(f"  {item.place}: {item.title or item.id}")
         if len(items) > 3:
