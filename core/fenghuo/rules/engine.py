@@ -335,7 +335,7 @@ class Engine:
             if timers and timers[0][0] == due:
                 _, _, _, track, group = heapq.heappop(timers)
                 if isinstance(group, Place):
-                    self._observing.ring(group, due)
+                    self._observing.cells.ring(group, due)
                 else:
                     self._ring(track, group, due - track.state.rule.lateness)
             elif self._observing.due == due:
@@ -421,7 +421,7 @@ class Engine:
 
     def snapshot(self) -> bytes:
         """What must outlive a restart: groups, the values that `change` compares, when series were heard."""
-        return snapshot.encode(self.states, self._sources.values(), self.clock.now(), self._observing.save())
+        return snapshot.encode(self.states, self._sources.values(), self.clock.now(), self._observing.cells.save())
 
     def restore(self, data: bytes) -> None:
         """Go on from a snapshot. What is none is logged and passed over: the engine then starts afresh."""
@@ -452,7 +452,7 @@ class Engine:
         for entry in saved.gates:
             if entry.rule in by_id:
                 by_id[entry.rule].gates.restore(entry.fingerprint, entry.gate())
-        self._observing.load(saved.cells, (now, away))
+        self._observing.cells.load(saved.cells, (now, away))
         self._observing.feed_back()
         self._requeue_silences()
 
@@ -504,7 +504,7 @@ class Engine:
             clock=self.clock,
             agent=self._agent,
             rate_gap_ms=self._rate_gap,
-            shard=self._observing.shard,
+            shard=self._observing.cells.shard,
             timer=self._timer,
             ahead_ms=self._ahead_ms,
         )

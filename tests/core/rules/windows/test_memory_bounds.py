@@ -116,6 +116,6 @@ def test_a_cell_that_does_not_get_on_stops_nobody(make_rule, run, make_event, t0
     place.queued = None
     watcher = next(iter(one.engine._observing._watchers.values()))
     watcher.counts_given_up = False
-    one.engine._observing._wait(watcher, place)
+    one.engine._observing.cells.wait(watcher, place)
     one.advance(60)
     assert 10 < place.cell.rung < 100
