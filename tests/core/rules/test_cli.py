@@ -165,7 +165,7 @@ def test_a_rule_whose_tests_show_one_side_only_fails_and_is_told_what_lacks(call
     assert "1 test of 1 rule, 0 failed, 1 rule with tests lacking" in out
     assert "a.yaml:1:1: a.hot: tests are lacking" in err
     assert "negative: no test with input in which it does not fire" in err
-    assert "boundary: no test just outside its edge: none would fire with for: 54000ms" in err
+    assert "boundary: no test just outside its edge: none would fire with for: 54s" in err
 
 
 def test_coverage_names_the_parts_that_no_test_needs(call):
