@@ -13,12 +13,24 @@ from fenghuo.rules.detection.literals import contains
 from fenghuo.rules.detection.regex import MAX_REGEX, RegexError, compile_regex, regex_set, text_set
 
 
-@pytest.mark.parametrize("pattern", ["(a+)+$", "(a|aa)+$", "^(a|a?)+$", "(.*a){20}$", "^(([a-z])+.)+[A-Z]([a-z])+$"])
+@pytest.mark.parametrize("pattern", ["(a|aa)+$", "^(a|a?)+$", "(a+b?)+$", "(.*a){20}$", "^(([a-z])+.)+[A-Z]([a-z])+$"])
 def test_an_endless_expression_ends_soon(pattern):
     meets = compile_detection(read_where({"x|re": pattern}))
     begin = time.process_time()
     assert not meets(View({"x": "a" * 100_000 + "!"}))
     assert time.process_time() - begin < 1
+
+
+@pytest.mark.parametrize("pattern", ["(a+)+$", "^(?:[a-z]*)*x", r"(?P<x>\w{2,})+", "(?i:.+?)*", r"([^\]()]+)+"])
+def test_a_repetition_of_a_repetition_is_refused(pattern):
+    with pytest.raises(RegexError, match="a repetition of nothing but a repetition") as caught:
+        compile_regex(pattern)
+    assert "one of them says the same" in caught.value.hint
+
+
+@pytest.mark.parametrize("pattern", ["([a-z]+\\.)+com", "(a+)?b", "(ab)+", r"\(a+\)+", "[(a+)+]", "(a{2})+", "(a|b+)+"])
+def test_other_repetitions_are_taken(pattern):
+    compile_regex(pattern)
 
 
 @pytest.mark.parametrize("pattern", ["(?=a)b", "(?!a)b", "(?<=a)b", "(?<!a)b", r"(a)\1", r"(?P<x>a)(?P=x)", "(?>a+)b"])

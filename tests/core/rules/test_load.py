@@ -289,9 +289,14 @@ HOSTILE = {
         "condition: " + "(" * 40 + "value > 1" + ")" * 40,
         "too many nested parentheses",
     ),
+    "an endless regular expression": (
+        "kind: threshold\ndata: sensor_temperature_celsius\nwhere: {location: server-room, ifIndex: 3}\ncondition: value > 32\nfor: 5m\nclear: value < 30 for 10m\nlevel: {high: value > 32, critical: value > 38}",
+        "kind: match\ndataset: x\nwhere:\n  user.name|re: '^(a+)+$'\n\nlasts: 1m\nlevel: high",
+        ":7:17: where.user.name|re: a repetition of nothing but a repetition",
+    ),
     "a regular expression that is not linear": (
         "kind: threshold\ndata: sensor_temperature_celsius\nwhere: {location: server-room, ifIndex: 3}\ncondition: value > 32\nfor: 5m\nclear: value < 30 for 10m\nlevel: {high: value > 32, critical: value > 38}",
-        "kind: match\ndataset: x\nwhere:\n  user.name|re: '^(a+)+\\1$'\n\nlasts: 1m\nlevel: high",
+        "kind: match\ndataset: x\nwhere:\n  user.name|re: '^(a+)b\\1$'\n\nlasts: 1m\nlevel: high",
         ":7:17: where.user.name|re: no regular expression that runs in linear time",
     ),
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from importlib import import_module
 from typing import Any
@@ -15,6 +16,13 @@ _MAX_SHARED = 400
 _MAX_SET = 16_000
 """Characters of the patterns of one set; with twice as many it would not fit into its memory."""
 _HINT = "RE2 knows no look-around and no back-references; what must not be there goes into a condition with `not`"
+
+_ONE = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]", re.DOTALL)
+"""What stands for one character: an escape, a class."""
+_ENDLESS = re.compile(
+    r"\((?:\?(?:P?<\w+>|[A-Za-z-]*:))?[^()|*+?{}](?:[*+]|\{\d+,\})\??\)(?:[*+]|\{\d+,\})",
+)
+"""A group that is nothing but a repetition, and is repeated: `(a+)+`."""
 
 Which = Callable[[str], Sequence[int]]
 
@@ -54,6 +62,11 @@ def compile_regex(pattern: str, flags: str = "") -> Callable[[str], bool]:
 def _compiled(pattern: str, flags: str) -> Any:
     if len(pattern) > MAX_REGEX:
         raise RegexError(f"a regular expression of {len(pattern)} characters; at most {MAX_REGEX}")
+    if endless := _ENDLESS.search(_ONE.sub("x", pattern)):
+        raise RegexError(
+            f"a repetition of nothing but a repetition, as in {endless[0][:40]!r}",
+            hint="one of them says the same; two let other engines search without an end",
+        )
     engine = _engine()
     try:
         return engine.compile(encoded(_flagged(pattern, flags)), _options(engine))
