@@ -15,7 +15,7 @@ from typing import Annotated, NamedTuple, TextIO
 import typer
 
 from fenghuo.cli.output import JsonOption, print_error, print_json, say
-from fenghuo.errors import Located, Permanent, Place, Problem, of_file
+from fenghuo.errors import Located, Permanent, Place, Problem
 from fenghuo.packs import packs_path
 from fenghuo.rules.anomaly import CounterRate, Detector, Options, Score
 
@@ -72,6 +72,9 @@ def backtest(
     read_time, last, see = _time_reader(), None, detector.see
     for row, number in rows:
         recorded.lines += 1
+        if not row:
+            yield Line("", 0, None, _NOTHING)
+            continue
         if len(row) < width:
             recorded.refuse(_problem(file, number, 1, f"{len(row)} fields where {width} are needed"))
             yield Line(",".join(row), 0, None, _NOTHING)
@@ -109,7 +112,7 @@ def backtest(
 
 
 def _rows(lines: Iterable[str], recorded: Recorded, file: str) -> Iterator[tuple[list[str], int]]:
-    """The rows that hold anything, with the number of their line."""
+    """The rows that hold anything, with the number of their line; one that cannot be read is empty."""
     reader = csv.reader(lines)
     while True:
         try:
@@ -117,8 +120,8 @@ def _rows(lines: Iterable[str], recorded: Recorded, file: str) -> Iterator[tuple
                 if row:
                     yield row, reader.line_num
         except csv.Error as error:
-            recorded.lines += 1
             recorded.refuse(_problem(file, reader.line_num, 1, str(error)))
+            yield [], reader.line_num
         else:
             return
 
@@ -202,9 +205,10 @@ def backtest_file(
     except Located as error:
         print_error(error)
         raise typer.Exit(1) from None
+    except BrokenPipeError:
+        raise
     except OSError as error:
-        print_error(of_file(file, error))
-        raise typer.Exit(1) from None
+        raise typer.BadParameter(f"cannot read {file}: {error.strerror or error}", param_hint="FILE.csv") from None
     if recorded.problems:
         print_error(Located(recorded.problems))
         if recorded.refused > len(recorded.problems):

@@ -150,9 +150,16 @@ def test_hostile_lines_stop_nothing(tmp_path, text):
     assert result.exception is None or isinstance(result.exception, SystemExit)
 
 
+def test_a_line_too_long_to_be_read_comes_out_too(tmp_path):
+    file = write(tmp_path / "a.csv", ["1,5", "2," + "9" * 200_000, "3,6"])
+    result = invoke(file, "--csv")
+    assert result.exit_code == 1
+    assert result.stdout.splitlines()[1:] == ["1,5.0,0.0,0", ",,0.0,0", "3,6.0,0.0,0"]
+
+
 def test_a_file_that_is_not_there_is_said(tmp_path):
     result = invoke(str(tmp_path / "nothing.csv"))
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert "No such file" in result.stderr
 
 
