@@ -134,10 +134,11 @@ def test_a_wrong_line_is_told_at_its_place_and_the_rest_goes_on(tmp_path):
     assert f"{file}:5:1: 1 fields where 2 are needed" in result.stderr
 
 
-def test_a_file_without_the_columns_is_refused_at_its_first_line():
+def test_a_file_without_the_columns_is_refused_at_its_first_line(tmp_path):
     with pytest.raises(Located, match=r"f.csv:1:1: no column 'value'"):
         list(backtest(["timestamp,number"], Detector(), Recorded(), file="f.csv"))
-    assert invoke("-", stdin="").exit_code == 1
+    empty = write(tmp_path / "empty.csv", [], header="")
+    assert invoke(empty).exit_code == 1
 
 
 @pytest.mark.parametrize(
