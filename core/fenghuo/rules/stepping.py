@@ -98,7 +98,7 @@ class StepsCell:
         is_late = seen.time < self.newest
         self._seen = seen.id
         self._is_used = False
-        entry = self._entry = Entry(seen.time, self._serial, _id_of(seen), 1 << selection)
+        entry = self._entry = Entry(seen.time, self._serial, seen.id or _ids_of(seen), 1 << selection)
         if step.remembers:
             entry.values = _values_of(seen, step)
         self._serial += 1
@@ -178,6 +178,9 @@ class StepsCell:
 
     @property
     def due(self) -> int | None:
+        return self._due_of_log()
+
+    def _due_of_log(self) -> int | None:
         if not self._log:
             return None
         return self.newest + (self._pattern.horizon + SLACK_MS if self._may_match else LATE_START_MS) + 1
@@ -253,12 +256,12 @@ class OrderedCell(StepsCell):
         done, pattern = self._done, self._pattern
         if pattern.is_guarded:
             self._break(entry)
-        last = len(pattern.stages) - 1
+        stages, steps = pattern.stages, entry.steps
+        last = len(stages) - 1
         for number in range(last, -1, -1):
-            stage = pattern.stages[number]
-            if not entry.steps & stage.bit:
+            if not steps & stages[number].bit or (number and done[number - 1] is None):
                 continue
-            partial = self._extended(entry, stage, number)
+            partial = self._extended(entry, stages[number], number)
             if partial is None:
                 continue
             if number < last:
@@ -314,8 +317,9 @@ class OrderedCell(StepsCell):
 
     @property
     def due(self) -> int | None:
-        waiting = self._waiting
-        return super().due if waiting is None else self._end(waiting)
+        if self._pattern.waits and (waiting := self._done[-1]) is not None:
+            return self._end(waiting)
+        return self._due_of_log()
 
     def lapse(self, now: int) -> Measure | None:
         waiting = self._waiting
@@ -373,10 +377,8 @@ class AnyOrderCell(StepsCell):
         return pattern.meets(names) is True
 
 
-def _id_of(seen: Seen) -> str:
-    """The event's id; of an alert the ids of its events, a line each."""
-    if seen.id:
-        return seen.id
+def _ids_of(seen: Seen) -> str:
+    """The ids of an alert's events, a line each."""
     found = seen.get("alert.event_ids")
     return "\n".join(cast("Sequence[str]", found)[-MAX_EVENTS:]) if isinstance(found, list | tuple) else ""
 
