@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, tzinfo
 from typing import Any
 
-from fenghuo.model import Alert, Document, Event
+from fenghuo.model import AgentId, Alert, Document, Event
 from fenghuo_collector.console.charts import quantity
 from fenghuo_collector.console.i18n import Language
+from fenghuo_collector.feeds.base import Step
 
+COLLECTOR = "collector"
+"""By this name a collector signs the alerts of rules that see all agents."""
+_SITE_LABEL = "organization_id"
 _MEASURABLE_SKEW = 0.5
 """Seconds."""
 
@@ -85,7 +90,7 @@ class Formats:
         rest = dict(alert.evidence)
         read: Document = rest.pop("values") if isinstance(rest.get("values"), dict) else {}
         told = [(self._known("evidence", name), self._plain(value)) for name, value in rest.items()]
-        return [(name, self._plain(value)) for name, value in read.items()] + told
+        return [(self._known("value", name), self._plain(value)) for name, value in read.items()] + told
 
     def _known(self, kind: str, name: str) -> str:
         """The translation of a name of some kind; the name itself where there is none."""
@@ -110,6 +115,20 @@ class Formats:
     def json(self, document: Mapping[str, Any]) -> str:
         """A document for people who want all of it."""
         return json.dumps(document, ensure_ascii=False, indent=2, default=str)
+
+    def about(self, step: Step) -> AgentId | None:
+        """The agent that an alert is about: who sent it, or whom an alert of the collector's own names; None if nobody."""
+        labels = step.alert.labels
+        if step.agent.name != COLLECTOR:
+            return step.agent
+        with contextlib.suppress(ValueError):
+            return AgentId.parse(f"{labels['site']}/{labels['agent']}") if {"site", "agent"} <= labels.keys() else None
+        return None
+
+    def site(self, step: Step) -> str:
+        """The site that an alert is about."""
+        agent = self.about(step)
+        return str(agent.site) if agent else step.alert.labels.get(_SITE_LABEL) or str(step.agent.site)
 
     def label(self, name: str) -> str:
         """A label's name, e.g. 端口 for `ifName`; in English as it is."""

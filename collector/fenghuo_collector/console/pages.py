@@ -15,7 +15,7 @@ from starlette.responses import Response
 from fenghuo.alerts import event_to_alert
 from fenghuo.errors import FenghuoError
 from fenghuo.model import LEVELS, AgentId, AlertState, Event, Site
-from fenghuo_collector.console.sight import AgentView, DeviceView
+from fenghuo_collector.console.sight import AgentView, DeviceView, Sight
 from fenghuo_collector.console.state import console_of
 from fenghuo_collector.console.trends import RANGES, trends
 from fenghuo_collector.feeds.base import Step
@@ -25,6 +25,8 @@ _MAX_DEVICES = 300
 _RECENT_ALERTS = 300
 _RECENTLY_RESOLVED = 20
 _EVENTS_A_PAGE = 100
+_EVENTS_OF_AN_ALERT = 20
+"""So many of the newest events that made an alert are shown; of the others, their ids."""
 
 
 def agent_of(text: str) -> AgentId:
@@ -186,7 +188,15 @@ async def alert(request: Request) -> Response:
     steps = await console.sight.history(request.path_params["fingerprint"])
     if not steps:
         raise HTTPException(404, "no such alert")
-    return console.page(request, "alert.html", step=steps[-1], steps=list(reversed(steps)))
+    events = await _events_by_id(console.sight, steps[-1].alert.event_ids[-_EVENTS_OF_AN_ALERT:])
+    past = list(reversed(steps))
+    return console.page(request, "alert.html", step=steps[-1], steps=past, events=events)
+
+
+async def _events_by_id(sight: Sight, ids: Sequence[str]) -> dict[str, Event]:
+    """Those of these events that are kept here. The search finds other events that name the same id, too."""
+    found = {event.id: event for id_ in ids if sight.keeps for event in await sight.events(text=id_, limit=20)}
+    return {id_: found[id_] for id_ in ids if id_ in found}
 
 
 async def events(request: Request) -> Response:

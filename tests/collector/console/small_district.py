@@ -125,7 +125,7 @@ class SmallDistrict:
             seen("e3", alert_to_event(cool, "e3").document),
             seen("e2", alert_to_event(hot, "e2").document),
             seen("e1", alert_to_event(still, "e1").document),
-            seen("e0", {"event": {"dataset": "asset"}, "host": {"name": "sw-3f-east"}}),
+            seen("e0", {"event": {"dataset": "asset", "id": "e0"}, "host": {"name": "sw-3f-east"}}),
         ]
         return [
             event

@@ -8,9 +8,11 @@ from importlib.resources import files
 import httpx
 import pytest
 
+from fenghuo.model import AgentId
 from fenghuo_collector.console.i18n import Catalog, choose
+from fenghuo_collector.feeds.base import Step
 
-from .small_district import GATEWAY, NOW, SILENT, SmallDistrict
+from .small_district import GATEWAY, NOW, SILENT, SmallDistrict, alert
 
 DEVICE = "/agents/bj/haidian/zgc-no1/gw1/devices/sw-3f-east"
 
@@ -63,6 +65,31 @@ async def test_an_alert_page_says_what_to_do_and_why_it_fired(analyst: httpx.Asy
     assert "Look at the cable." in page
     assert "availability.port-down" in page
     assert '<th scope="row">before</th><td><code>1</code></td>' in page
+
+
+async def test_an_alert_page_shows_the_events_that_made_it(analyst: httpx.AsyncClient, district: SmallDistrict) -> None:
+    district.firing_steps = [Step(1, "s1", GATEWAY, alert(event_ids=("e0", "gone")))]
+    page = (await analyst.get("/alerts/f1")).text
+    assert re.search(r"Events that made it.*<summary>.*sw-3f-east", page, re.DOTALL)
+    assert '<a href="/events?q=gone"><code>gone</code></a>' in page, "what is stored no more is named"
+
+
+async def test_an_alert_of_the_collectors_own_leads_to_whom_it_is_about(
+    analyst: httpx.AsyncClient, district: SmallDistrict
+) -> None:
+    collector = AgentId.parse("bj/haidian/collector")
+    silent = {"site": str(SILENT.site), "agent": SILENT.name, "device": "gw1"}
+    many = {"organization_id": str(GATEWAY.site)}
+    district.firing_steps = [
+        Step(1, "s1", collector, alert(labels=silent)),
+        Step(2, "s2", collector, alert(labels=many, fingerprint="f2")),
+    ]
+    for path in ("/", "/alerts/f1", "/alerts/f2"):
+        assert "/agents/bj/haidian/collector" not in (await analyst.get(path)).text, "there is no such page"
+    assert f'href="/agents/{SILENT}"' in (await analyst.get("/alerts/f1")).text
+    page = (await analyst.get("/alerts/f2")).text
+    assert f'href="/sites/{GATEWAY.site}"' in page
+    assert "bj/haidian/collector" in page
 
 
 @pytest.mark.parametrize(
