@@ -78,10 +78,15 @@ class Groups:
         self._room = max(MIN_TIMERS, 2 * len(self.timers))
 
     def add(self, track: Track, own: Key, labels: dict[str, str], time: int) -> Group:
-        """A group of the row whose own labels are `own`, and all of whose labels are `labels`."""
+        """A group of the row whose own labels are `own`, and all of whose labels are `labels`.
+
+        Groups of two sources are two, whatever they are grouped by: so their fingerprints differ by what their source shares.
+        """
         group_by = track.state.rule.section.group_by
-        key = own if group_by is None else label_key(labels, group_by)
-        return self.make(track, key, labels, labels if group_by is None else dict(key), time)
+        if group_by is None:
+            return self.make(track, own, labels, labels, time)
+        key = label_key(labels, group_by)
+        return self.make(track, key, labels, {**track.source.labels, **dict(key)}, time)
 
     def make(self, track: Track, key: Key, labels: Mapping[str, str], identity: Mapping[str, str], time: int) -> Group:
         """A group with this key; `identity` are the labels that go into its fingerprint."""

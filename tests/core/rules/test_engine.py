@@ -54,6 +54,15 @@ def test_a_group_of_several_rows_is_on_while_one_of_them_is(make_rule, run):
     assert on.steps == [(0, "firing"), (30, "resolved")]
 
 
+def test_groups_of_two_sources_are_two_alerts(make_rule, run):
+    on = run(make_rule(data="x", condition="value > 1", group_by=["device"]))
+    on.read(0, {"device": "sw1", "sensor": "a"}, x=2)
+    on.read(0, {"device": "sw1", "sensor": "b"}, x=2)
+    on.read(10, {"device": "sw1", "sensor": "a"}, x=0)
+    first, second, over = (alert.fingerprint for alert in on.alerts)
+    assert over == first != second
+
+
 def test_a_hold_time_bridges_no_silence_longer_than_a_reading_speaks_for(make_rule, run):
     on = run(make_rule(data="x", condition="value > 1", hold="30s", clear="value < 1 for 30s", stale="20s"))
     for second, x in [(0, 2), (25, 2), (45, 2), (56, 2), (60, 0), (85, 0), (100, 0), (115, 0)]:
