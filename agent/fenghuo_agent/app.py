@@ -7,7 +7,6 @@ import contextlib
 import logging
 import os
 import sys
-from collections import Counter
 from collections.abc import AsyncGenerator, Sequence
 from random import Random
 
@@ -84,10 +83,12 @@ async def started(
 
 
 def _tell_asleep(rules: RuleSet) -> None:
-    """Say which rules wait for data that no input brings: they must not be thought to watch."""
-    reasons = Counter(rule.reason for rule in rules.asleep)
-    for reason, count in reasons.most_common():
-        _log.info("%d of the rules are not needed: %s", count, reason)
+    """Say which rules do not run, such as those that wait for data that no input brings: they must not be thought to watch."""
+    titles: dict[str, list[str]] = {}
+    for rule in rules.asleep:
+        titles.setdefault(rule.reason, []).append(rule.title)
+    for reason, of_rules in titles.items():
+        _log.info("rules that do not run, because %s (%d): %s", reason, len(of_rules), "; ".join(of_rules))
 
 
 async def _open_spool(config: AgentConfig, clock: Clock, random: Random, registry: CollectorRegistry) -> Spool:

@@ -23,10 +23,10 @@ class Needed:
     def reason_against(self, keys: Mapping[str, Any]) -> str:
         """Why the rule with these keys is not needed here; empty where it is, or where that cannot be told."""
         if keys.get("enabled", True) is False:
-            return "it is disabled"
+            return "they are disabled"
         runs = keys.get("runs", "agent")
         if runs != self.side and runs in ("agent", "collector"):
-            return f"it runs at the {runs}"
+            return f"they are for the {runs}"
         if self.datasets is None or keys.get("kind") == "composite" or any(key in keys for key in _READINGS):
             return ""
         return self._missing(keys.get("dataset"))

@@ -47,7 +47,7 @@ def test_rules_of_the_other_side_and_opt_in_rules_are_passed_over(write):
     load = write(READINGS, f"{READINGS}\nruns: collector", f"{READINGS}\nenabled: false")
     assert names(load(frozenset())) == ["test.rule-0"]
     assert names(load(None, "collector")) == ["test.rule-1"]
-    assert {each.reason for each in load(frozenset()).asleep} == {"it runs at the collector", "it is disabled"}
+    assert {each.reason for each in load(frozenset()).asleep} == {"they are for the collector", "they are disabled"}
 
 
 def test_an_overlay_wakes_an_opt_in_rule(write):
