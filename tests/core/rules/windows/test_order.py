@@ -20,7 +20,13 @@ RULES = {
     "aggregate-p90": {"field": "x", "function": "p90", "condition": "value > 2.5"},
     "aggregate-stddev": {"field": "x", "function": "stddev", "condition": "value > 1", "min_count": 2},
     "new_value": {"field": "x", "learn": "5s", "forget": "30s", "lasts": "4s"},
+    "match": {"where": {"x": ["2", "3"]}, "lasts": "4s"},
+    "match-throttled": {"where": {"x|exists": True}, "lasts": "2s", "throttle": "7s"},
+    "deny": {"deny": [{"x|gte": 3}], "lasts": "4s"},
+    "allow": {"allow": [{"x|lt": 3}], "lasts": "4s"},
+    "beacon": {"count": 5, "period": {"min": "1s", "max": "20s"}, "forget": "30s"},
 }
+NO_WINDOW = {"new_value", "match", "deny", "allow", "beacon"}
 EVENTS = st.lists(
     st.tuples(st.integers(1, 600), st.sampled_from("ab"), st.sampled_from([0, 1, 2, 3, 4, "2", [1, 3], None])),
     min_size=1,
@@ -31,7 +37,7 @@ EVENTS = st.lists(
 
 def rule_of(make_rule, name, window):
     kind = name.partition("-")[0]
-    keys = {"window": f"{window}s"} if kind != "new_value" else {}
+    keys = {"window": f"{window}s"} if kind not in NO_WINDOW else {}
     return make_rule(kind=kind, dataset="test", group_by=["host.name"], lateness="10s", **keys, **RULES[name])
 
 
