@@ -16,7 +16,6 @@ from typing import NoReturn
 from fenghuo.config.words import allow
 from fenghuo.rules.expression import (
     MAX_DEPTH,
-    MAX_LENGTH,
     Arithmetic,
     Call,
     Comparison,
@@ -29,6 +28,7 @@ from fenghuo.rules.expression import (
     fields_of,
 )
 from fenghuo.rules.scalar import compile_scalar
+from fenghuo.rules.tokens import MAX_LENGTH
 
 MAX_MEMBERS = 32
 _TOKEN = re.compile(r"\s*(?:([A-Za-z0-9_]+(?:[.-][A-Za-z0-9_]+)*)|([(),]))")

@@ -10,14 +10,12 @@ Units are those of durations (`5m` is 300), sizes (`64MiB` is 67108864) and `%` 
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import NoReturn
 
-from fenghuo.config import parse_duration, parse_size
+from fenghuo.rules.tokens import ExpressionError, Token, tokens_of
 
-MAX_LENGTH = 1_000
 MAX_DEPTH = 30
 
 VARIABLES = ("value", "previous", "elapsed")
@@ -96,15 +94,6 @@ class Not:
 Node = Number | Field | Variable | Rate | Call | Arithmetic | Comparison | Membership | Logic | Not
 
 
-class ExpressionError(ValueError):
-    """What is wrong with an expression, and `offset`, where, in characters from its start."""
-
-    def __init__(self, offset: int, message: str, hint: str = "") -> None:
-        super().__init__(message)
-        self.offset = offset
-        self.hint = hint
-
-
 def is_truth(node: Node) -> bool:
     """Whether an expression is a condition; otherwise it is a number."""
     return isinstance(node, Comparison | Membership | Logic | Not)
@@ -174,69 +163,12 @@ def with_rates(node: Node) -> Node:
             return node
 
 
-_TOKEN = re.compile(
-    r"\s*(?:(?P<number>(?:\d+(?:\.\d+)?|\.\d+)(?:[eE][+-]?\d+)?)(?P<unit>[A-Za-z%][A-Za-z%\d.]*)?"
-    r"|(?P<name>[A-Za-z_][A-Za-z0-9_]*)|(?P<symbol><=|>=|==|!=|[-+*/<>(),]))"
-)
-_UNITS_HINT = "units are ms, s, m, h, d, w, B, kB, MB, GB, TB, KiB, MiB, GiB, TiB and %"
-
-
-@dataclass(frozen=True, slots=True)
-class _Token:
-    kind: str
-    text: str
-    offset: int
-    value: int | float = 0
-
-
-def _tokens(text: str) -> list[_Token]:
-    if len(text) > MAX_LENGTH:
-        raise ExpressionError(0, f"an expression of {len(text)} characters", f"at most {MAX_LENGTH}")
-    found: list[_Token] = []
-    position = 0
-    end = len(text.rstrip())
-    while position < end:
-        match = _TOKEN.match(text, position)
-        if match is None:
-            offset = position + len(text[position:]) - len(text[position:].lstrip())
-            hint = "use ==" if text[offset] == "=" else "use and, or, not" if text[offset] in "&|!" else ""
-            raise ExpressionError(offset, f"unexpected {text[offset]!r}", hint)
-        kind = match.lastgroup if match.lastgroup != "unit" else "number"
-        assert kind is not None
-        offset = match.start(kind)
-        value = _number(match["number"], match["unit"] or "", offset) if kind == "number" else 0
-        found.append(_Token(kind, match[kind] + (match["unit"] or ""), offset, value))
-        position = match.end()
-    found.append(_Token("end", "", end))
-    return found
-
-
-def _number(digits: str, unit: str, offset: int) -> int | float:
-    if not unit:
-        try:
-            return int(digits)
-        except ValueError:
-            number = float(digits)
-            if number in (float("inf"), float("-inf")):
-                raise ExpressionError(offset, f"{digits} is too large") from None
-            return number
-    if unit == "%":
-        return float(digits) / 100
-    readers: tuple[Callable[[str], int | float], ...] = (parse_duration, parse_size)
-    for read in readers:
-        try:
-            return read(digits + unit)
-        except ValueError:
-            continue
-    raise ExpressionError(offset + len(digits), f"unknown unit {unit!r}", _UNITS_HINT)
-
-
 def parse(text: str, variables: frozenset[str] = frozenset()) -> Node:
     """The tree of an expression. `variables` are those of `VARIABLES` that mean something here.
 
     Raises `ExpressionError` with the place of the first mistake.
     """
-    return _Parser(_tokens(text), variables).whole()
+    return _Parser(tokens_of(text), variables).whole()
 
 
 def parse_number(text: str, variables: frozenset[str] = frozenset()) -> Node:
@@ -258,7 +190,7 @@ def parse_condition(text: str, variables: frozenset[str] = frozenset({"value"}))
 class _Parser:
     """Recursive descent, one token ahead, bounded depth."""
 
-    def __init__(self, tokens: list[_Token], variables: frozenset[str]) -> None:
+    def __init__(self, tokens: list[Token], variables: frozenset[str]) -> None:
         self._tokens = tokens
         self._next = 0
         self._depth = 0
@@ -273,10 +205,10 @@ class _Parser:
         return node
 
     @property
-    def _token(self) -> _Token:
+    def _token(self) -> Token:
         return self._tokens[self._next]
 
-    def _take(self, *texts: str) -> _Token | None:
+    def _take(self, *texts: str) -> Token | None:
         token = self._token
         if token.kind in ("name", "symbol") and token.text in texts:
             self._next += 1
@@ -304,7 +236,7 @@ class _Parser:
             node = self._logic(token, node, self._not())
         return node
 
-    def _logic(self, token: _Token, left: Node, right: Node) -> Node:
+    def _logic(self, token: Token, left: Node, right: Node) -> Node:
         if not (is_truth(left) and is_truth(right)):
             raise ExpressionError(token.offset, f"{token.text!r} joins conditions; one side is a number")
         return Logic(token.text, left, right)
@@ -351,7 +283,7 @@ class _Parser:
         self._next += 1
         return sign * token.value
 
-    def _numeric(self, node: Node, token: _Token) -> Node:
+    def _numeric(self, node: Node, token: Token) -> Node:
         if is_truth(node):
             raise ExpressionError(token.offset, f"{token.text!r} takes numbers; one side is a condition")
         return node
@@ -397,7 +329,7 @@ class _Parser:
             return self._call(token)
         return self._name(token)
 
-    def _name(self, token: _Token) -> Node:
+    def _name(self, token: Token) -> Node:
         if token.text in self._variables:
             return Variable(token.text)
         if token.text in VARIABLES:
@@ -406,7 +338,7 @@ class _Parser:
             raise ExpressionError(token.offset, f"{token.text!r} is a function", f"write {token.text}(…)")
         return Field(token.text)
 
-    def _call(self, token: _Token) -> Node:
+    def _call(self, token: Token) -> Node:
         bounds = FUNCTIONS.get(token.text)
         if bounds is None:
             from difflib import get_close_matches  # noqa: PLC0415 — needed for mistakes alone
