@@ -20,7 +20,7 @@ from fenghuo.alerts import DATASET, alert_to_event, event_to_alert
 from fenghuo.clock import Clock
 from fenghuo.errors import FenghuoError
 from fenghuo.ids import Entropy, uuid7
-from fenghuo.model import AgentId, Alert, Event, Layout, Table
+from fenghuo.model import AgentId, Alert, Event, Layout, Table, Value
 from fenghuo.rules import Engine, RuleSet
 from fenghuo.wire import Stream
 from fenghuo_collector.ingest.own import OwnStream
@@ -36,6 +36,13 @@ _LOOKS_BACK_SECONDS = 15.0
 _MAX_BACK_MS = 86_400_000
 MAX_WAITING = 10_000
 """Batches of alerts that wait for the required sinks; beyond, time stands still until they are taken."""
+
+
+def numbers_of(column: Sequence[Value]) -> Sequence[Value]:
+    """A column without what is no number (NaN), which an agent may send: it would be unequal to all and clear what fires."""
+    if not isinstance(column, list) or not any(value != value for value in column):  # noqa: PLR0124 — NaN alone differs
+        return column
+    return [None if value != value else value for value in column]  # noqa: PLR0124 — the same
 
 
 class Judge:
@@ -107,7 +114,8 @@ class Judge:
             agent = str(batch.agent)
             for table in batch.tables:
                 layout = self._labelled(table.layout, batch.agent)
-                labelled = Table(layout, table.time, table.columns, table.epochs, ended=table.ended)
+                columns = [numbers_of(column) for column in table.columns]
+                labelled = Table(layout, table.time, columns, table.epochs, ended=table.ended)
                 self._told += self._engine.process(labelled, agent)
             for event in batch.events:
                 self._event(event, agent)

@@ -167,3 +167,29 @@ message: "{agent} of {site}"
     await judge.close()
     assert sorted(alert.message for alert in told) == ["gw1 of bj/haidian/school-1", "gw1 of bj/haidian/school-2"]
     assert len({alert.fingerprint for alert in told}) == 2
+
+
+HOT = """\
+title: Hot
+id: 00000000-0000-4000-8000-00000000f0aa
+name: test.hot
+kind: threshold
+runs: collector
+data: celsius
+condition: not (value < 30)
+flap: false
+"""
+
+
+async def test_what_is_no_number_neither_raises_nor_ends_an_alert(tmp_path: Path):
+    (tmp_path / "hot.yaml").write_text(HOT)
+    clock = VirtualClock()
+    judge = make_judge(load_rules([tmp_path / "hot.yaml"]).running_at("collector"), tmp_path, clock)
+    await judge.start()
+    layout = Layout("sensor", {}, {"device": ("a", "b")}, ("celsius",))
+    for number, column in enumerate([[float("nan"), 31.0], [float("nan"), float("nan")], [29.0, 32.0]]):
+        table = Table(layout, clock.now() + number * 1000, [column])
+        await judge.write([Batch(SCHOOLS[0], Stream.METRICS, number + 1, clock.now(), tables=[table])])
+    told = [event_to_alert(event) for events in judge._waiting.values() for event in events]
+    assert [(alert.state, alert.labels["device"]) for alert in told] == [("firing", "b")]
+    await judge.close()
