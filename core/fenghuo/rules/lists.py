@@ -12,7 +12,7 @@ A list of values has one entry a line; `#` begins a comment. What entries mean i
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -66,13 +66,15 @@ class Lists:
             self._indicators = Indicators(clock=self._clock, background=self._background)
         return self._indicators
 
-    def at(self, folder: Path) -> RuleLists:
-        """The lists as a rule file in this folder names them."""
-        return RuleLists(self, folder)
+    def at(self, *folders: Path) -> RuleLists:
+        """The lists as a rule file in the last of these folders names them; those of overlays in the others go before."""
+        return RuleLists(self, folders)
 
-    def find(self, name: str, folder: Path) -> Path | None:
-        """The file of a list: beside the rule, or in the common folder; its ending may be left out."""
-        places = [folder, folder / "lists"] + ([self._folder] if self._folder else [])
+    def find(self, name: str, folders: Sequence[Path]) -> Path | None:
+        """The file of a list: beside an overlay or the rule, or in the common folder; its ending may be left out."""
+        places = [place for folder in folders for place in (folder, folder / "lists")] + (
+            [self._folder] if self._folder else []
+        )
         for place in places:
             for suffix in _SUFFIXES:
                 file = place / (name + suffix)
@@ -80,11 +82,11 @@ class Lists:
                     return file.resolve()
         return None
 
-    def get(self, name: str, folder: Path) -> ValueList | None:
+    def get(self, name: str, folders: Sequence[Path]) -> ValueList | None:
         """A list of values; None where there is no such file, ListError where it is wrong."""
         from fenghuo.rules.value_list import MAX_TOTAL, ListError, ValueList  # noqa: PLC0415 — as above
 
-        file = self.find(name, folder)
+        file = self.find(name, folders)
         if file is None:
             return None
         found = self._lists.get(file)
@@ -97,7 +99,7 @@ class Lists:
             self._lists[file] = found
         return found
 
-    def source(self, wanted: str | ListSource, folder: Path) -> ListSource:
+    def source(self, wanted: str | ListSource, folders: Sequence[Path]) -> ListSource:
         """A list of indicators by its name in the configuration, by its file, or with all its options; ValueError where there is none."""
         from fenghuo.rules.indicators import ListSource  # noqa: PLC0415 — as above
 
@@ -106,7 +108,7 @@ class Lists:
             if named is not None:
                 return named
             wanted = ListSource(file=wanted)
-        file = self.find(wanted.file, folder)
+        file = self.find(wanted.file, folders)
         if file is None:
             hint = f" ({allow(wanted.file, self._named)})" if self._named else ""
             raise ValueError(f"there is no list {wanted.file[:100]!r}{hint}")
@@ -149,15 +151,15 @@ class RuleLists:
     """The lists as one rule file names them."""
 
     lists: Lists
-    folder: Path
+    folders: Sequence[Path]
 
     def get(self, name: str) -> ValueList | None:
         """A list of values, for `where`; None where there is none, ListError where it is wrong."""
-        return self.lists.get(name, self.folder)
+        return self.lists.get(name, self.folders)
 
     def indicators(self, wanted: str | ListSource) -> ListHandle:
         """A hold on a list of indicators; ValueError where there is none."""
-        return self.lists.indicators.use(self.lists.source(wanted, self.folder))
+        return self.lists.indicators.use(self.lists.source(wanted, self.folders))
 
     @property
     def current(self) -> IndicatorSet:

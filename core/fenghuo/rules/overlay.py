@@ -107,9 +107,9 @@ def apply_overlays(rule: Rule, text: Text | None, drafts: Sequence[Draft], lists
     problems += merge.problems
     if problems:
         return Applied(problems=tuple(problems))
-    folder = Path(rule.place.file).parent
+    folders = [*(Path(draft.place().file).parent for draft in drafts), Path(rule.place.file).parent]
     kind = _made_kind(rule) if text is None else None
-    parsed = parse_source(Source.of_tree(merge.tree), lists.at(folder), kind)
+    parsed = parse_source(Source.of_tree(merge.tree), lists.at(*folders), kind)
     if parsed.rule is None:
         there = text or Text(rule.place.file, rule.place.line - 1, b"")
         return Applied(problems=tuple(_placed(problem, there, drafts) for problem in parsed.problems))

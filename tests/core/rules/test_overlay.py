@@ -156,6 +156,24 @@ def test_an_overlay_owes_no_tests_and_the_shipped_ones_are_run_with_it(site):
     assert not list(shapes(found, found.rules))
 
 
+def test_a_list_beside_the_overlay_stands_in_for_the_shipped_one(tmp_path):
+    (tmp_path / "lists").mkdir()
+    (tmp_path / "lists" / "threats.txt").write_text("bad.school.example\n")
+    (tmp_path / "lists" / "not-for-pupils.txt").write_text("play.school.example\n")
+    (tmp_path / "site.yaml").write_text(
+        "overlay: hygiene.indicator\nenabled: true\n---\noverlay: policy.green-dns\nenabled: true\n"
+    )
+    found, problems = read_rules([tmp_path], base=[packs_path()])
+    assert not problems
+    engine = Engine(found, clock=VirtualClock(0))
+    names = ("bad.school.example", "play.school.example", "malware.example", "games.example")
+    told = []
+    for number, name in enumerate(names):
+        asked = {"event": {"dataset": "dns"}, "source": {"ip": f"10.0.0.{number}"}, "dns": {"question": {"name": name}}}
+        told += [(alert.rule_name, alert.labels["source_ip"]) for alert in engine.event(Event(name, 1000, asked))]
+    assert told == [("hygiene.indicator", "10.0.0.0"), ("policy.green-dns", "10.0.0.1")]
+
+
 def test_two_overlays_may_change_different_keys_of_a_rule(site):
     found, problems = site(
         "overlay: environment.server-room-hot\nlevel: {high: value > 33}\nexceptions: [{device: a}]",
