@@ -120,8 +120,8 @@ def explain_rule(
     languages: list[Language] = [each for each in LANGUAGES if language in (each, "", "both")]
     if not languages:
         raise typer.BadParameter("zh, en or both", param_hint="--lang")
-    found, _ = read_rules([*(paths or []), packs_path()])
-    rule = _find(found, rule_id)
+    found, problems = read_rules([*(paths or []), packs_path()])
+    rule = _find(found, rule_id, problems)
     cost = read_cost(metrics, rule) if metrics else None
     overlays = tuple(each for each in found.overlays if each.rule in (rule.name, rule.id))
     told: dict[Language, dict[str, str]] = {each: explain(rule, each, cost, overlays) for each in languages}
@@ -151,14 +151,16 @@ def _read(paths: list[Path] | None) -> tuple[RuleSet, list[Problem]]:
     return read_rules(paths, base=[shipped])
 
 
-def _find(rules: RuleSet, wanted: str) -> Rule:
-    """The rule of this id or name; `Permanent` says what is near where there is none."""
+def _find(rules: RuleSet, wanted: str, problems: list[Problem]) -> Rule:
+    """The rule of this id or name; `Permanent` says what is near where there is none, after what keeps others from loading."""
     for rule in rules.rules:
         if wanted in (rule.id, rule.name):
             return rule
     for item in (*rules.inapplicable, *rules.refused):
         if wanted == item.id:
             raise Permanent(f"{item.place}: {item.title or item.id} is not loaded: {item.reason}")
+    if problems:
+        print_error(Located(problems))
     hint = suggest(wanted, [rule.name for rule in rules.rules])
     raise Permanent(f"no rule has the id or name {printable(wanted[:100])!r}" + (f"; {hint}" if hint else ""))
 

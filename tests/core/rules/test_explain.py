@@ -54,6 +54,14 @@ def call(tmp_path):
     return run
 
 
+def test_what_keeps_a_rule_from_being_loaded_is_said(tmp_path):
+    (tmp_path / "rule.yaml").write_text(EVENTS.replace("kind:", "knd:", 1))
+    found = CliRunner().invoke(app, ["explain", "a.refused", "--rules", str(tmp_path / "rule.yaml")])
+    assert found.exit_code == 1
+    assert "rule.yaml:" in found.stderr
+    assert "'kind'" in found.stderr
+
+
 @pytest.mark.parametrize("rule", PACK, ids=lambda rule: rule.name)
 def test_every_shipped_rule_is_told_in_both_languages_alike(rule):
     english, chinese = explain(rule, "en"), explain(rule, "zh")
