@@ -76,6 +76,8 @@ class PolicyBody(Observer):
 
     tells_each: bool = True
 
+    keeps_nothing = True
+
     def start(self) -> Cell:
         return _CELL
 

@@ -82,6 +82,8 @@ class IndicatorBody(Observer):
     min_confidence: int = 0
     ids: frozenset[int] = frozenset()
 
+    keeps_nothing = True
+
     def start(self) -> Cell:
         return self.cell
 

@@ -9,6 +9,7 @@ from pydantic import Field
 
 from fenghuo.config import Duration
 from fenghuo.rules.kinds.base import Kind, Reader, holds_of, milliseconds
+from fenghuo.rules.kinds.fleeting import Fleeting
 from fenghuo.rules.kinds.observed import FOREVER, EventSection, read_selection
 from fenghuo.rules.lifecycle import Holds
 from fenghuo.rules.observe import Cell, Measure, Observer, Seen
@@ -19,21 +20,10 @@ class MatchSection(EventSection):
     lasts: Duration = Field(default=300, description="How long an alert stays after the last event that matched.")
 
 
-class _MatchCell:
-    """Nothing is kept: each event speaks for itself."""
-
-    due = None
-    is_empty = True
-
+class _MatchCell(Fleeting):
     def see(self, seen: Seen, selection: int) -> Measure:
         del selection
         return Measure(value=1, on=True, events=(seen.id,), since=seen.time)
-
-    def lapse(self, now: int) -> None:
-        del now
-
-    def save(self) -> Any:
-        return None
 
 
 _CELL = _MatchCell()
