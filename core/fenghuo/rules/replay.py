@@ -273,7 +273,7 @@ def _summarise(counts: Counts, recording: Recording, rules: RuleSet, left_out: i
     if counts.hurried:
         say(f"{counts.hurried} lines did not wait for earlier ones, for more than {MAX_WAITING} were waiting")
     fired = Counter({name: number for (name, state), number in counts.alerts.items() if state == "firing"})
-    say(f"{sum(fired.values())} alerts fired by {len(fired)} of {len(rules.rules)} rules")
+    say(f"{counted(sum(fired.values()), 'alert')} fired by {len(fired)} of {counted(len(rules.rules), 'rule')}")
     for name, number in fired.most_common():
         say(f"  {name}: {number} fired, {counts.alerts[name, 'resolved']} resolved")
     if left_out:

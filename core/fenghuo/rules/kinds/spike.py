@@ -14,6 +14,7 @@ from fenghuo.rules.kinds.base import Kind, Reader, milliseconds
 from fenghuo.rules.kinds.observed import FOREVER
 from fenghuo.rules.lifecycle import Holds
 from fenghuo.rules.observe import Cell, Seen
+from fenghuo.rules.section import Expression
 from fenghuo.rules.windows.buckets import Buckets
 from fenghuo.rules.windows.cell import SHORT
 from fenghuo.rules.windows.measuring import MeasuringBody, MeasuringCell
@@ -30,6 +31,9 @@ Least = Annotated[float, Field(ge=0, le=1e15)]
 class SpikeSection(WindowSection):
     kind: Literal["spike"] = Field(
         description="The number of events (or, with `data`, the mean of readings) in a sliding window against another window."
+    )
+    condition: Expression = Field(
+        description="When it is on, over `value`, `previous` (the other window's) and `factor` (`value / previous`), e.g. `factor > 3`.",
     )
     against: Literal["previous", "day", "week"] = Field(
         default="previous",
