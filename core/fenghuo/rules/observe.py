@@ -2,7 +2,7 @@
 
 An observation is an event that one of the rule's selections matched, one row of a table (for rules with `data`), or an
 alert of another rule. The engine keeps one cell a group and asks it for a measure; whether that is an alert is decided by
-what all kinds share: `condition`, `clear`, `level`, hold times (`fenghuo.rules.observing`).
+what all kinds share: `condition`, `clear`, `level`, hold times (`fenghuo.rules.cells`).
 """
 
 from __future__ import annotations
