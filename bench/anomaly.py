@@ -14,7 +14,7 @@ import tracemalloc
 import msgspec
 
 from fenghuo.rules.anomaly import Detector
-from fenghuo.rules.backtest import Recorded, backtest
+from fenghuo.rules.tools.backtest import Recorded, backtest
 
 START = 1_780_272_000_000
 STEP = 60_000

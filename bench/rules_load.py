@@ -24,7 +24,7 @@ from fenghuo.config import compose
 from fenghuo.model import Layout, Table
 from fenghuo.packs import packs_path
 from fenghuo.rules import Engine, RuleSet
-from fenghuo.rules.reload import RuleFiles
+from fenghuo.rules.files.reload import RuleFiles
 
 PLAIN = """\
 title: A value is high

@@ -18,8 +18,8 @@ import yaml
 from fenghuo.clock import VirtualClock
 from fenghuo.model import Event
 from fenghuo.rules import Engine, RuleSet
-from fenghuo.rules.load import parse_rules
-from fenghuo.rules.observe import Seen
+from fenghuo.rules.files.load import parse_rules
+from fenghuo.rules.runtime.observe import Seen
 
 FRAME: dict[str, Any] = {
     "title": "A window",

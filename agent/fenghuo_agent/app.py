@@ -17,9 +17,9 @@ from fenghuo.errors import FenghuoError
 from fenghuo.ids import uuid7
 from fenghuo.packs import packs_path
 from fenghuo.rules import AHEAD_MS, Engine, RuleSet
-from fenghuo.rules.lists import Lists
-from fenghuo.rules.reload import ReloadMetrics, RuleFiles, watch
-from fenghuo.rules.telemetry import register_rules
+from fenghuo.rules.files.lists import Lists
+from fenghuo.rules.files.reload import ReloadMetrics, RuleFiles, watch
+from fenghuo.rules.runtime.telemetry import register_rules
 from fenghuo.supervisor import Supervisor, until_possible
 from fenghuo_agent.batcher import Batcher
 from fenghuo_agent.config import AgentConfig

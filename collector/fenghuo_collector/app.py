@@ -20,9 +20,9 @@ from fenghuo.lock import FileLock
 from fenghuo.model import AgentId, Site
 from fenghuo.packs import packs_path
 from fenghuo.rules import AHEAD_MS, Engine, RuleSet
-from fenghuo.rules.lists import Lists
-from fenghuo.rules.reload import ReloadMetrics, RuleFiles, watch
-from fenghuo.rules.telemetry import register_rules
+from fenghuo.rules.files.lists import Lists
+from fenghuo.rules.files.reload import ReloadMetrics, RuleFiles, watch
+from fenghuo.rules.runtime.telemetry import register_rules
 from fenghuo.supervisor import Supervisor, until_possible
 from fenghuo_collector.broker import EmbeddedBroker, EmbeddedBrokerConfig
 from fenghuo_collector.config import CollectorConfig

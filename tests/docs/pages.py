@@ -15,7 +15,7 @@ import typer.main
 
 from fenghuo.cli.root import COMMANDS, app, main
 from fenghuo.config import Section, reference, schema_text
-from fenghuo.rules.reference import rule_reference
+from fenghuo.rules.files.reference import rule_reference
 
 ROOT = Path(__file__).resolve().parents[2]
 REFERENCE = ROOT / "docs" / "reference"

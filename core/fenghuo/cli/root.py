@@ -25,8 +25,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "demo": ("fenghuo.demo.cli:app", "Show a simulated school on this machine."),
     "agent": ("fenghuo_agent.cli:app", "Run a school's agent, or check its configuration."),
     "collector": ("fenghuo_collector.cli:app", "Run a collector, or check its configuration."),
-    "rules": ("fenghuo.rules.cli:app", "Check, test and explain rule files."),
-    "replay": ("fenghuo.rules.replay:app", "Give recorded events and readings to the rules."),
+    "rules": ("fenghuo.rules.tools.cli:app", "Check, test and explain rule files."),
+    "replay": ("fenghuo.rules.tools.replay:app", "Give recorded events and readings to the rules."),
     "config": ("fenghuo.cli.configuration:app", "Print the schema or reference of a configuration."),
     "version": ("fenghuo.cli.version:app", "Print the versions of Fenghuo, Python and system."),
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fenghuo.rules.engine import AHEAD_MS, Engine
-from fenghuo.rules.load import load_rules, read_rules
+from fenghuo.rules.files.load import load_rules, read_rules
 from fenghuo.rules.rule import Rule, RuleSet, Unloaded
 
 __all__ = ["AHEAD_MS", "Engine", "Rule", "RuleSet", "Unloaded", "load_rules", "read_rules"]

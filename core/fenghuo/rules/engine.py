@@ -9,17 +9,17 @@ from dataclasses import replace
 
 from fenghuo.clock import Clock
 from fenghuo.model import Alert, Event, Table
-from fenghuo.rules import snapshot
-from fenghuo.rules.groups import Groups
-from fenghuo.rules.judging import Judging
-from fenghuo.rules.lifecycle import Group
-from fenghuo.rules.memory import Memory
-from fenghuo.rules.meter import Meter, Timer, thread_timer
-from fenghuo.rules.observing import Observing
-from fenghuo.rules.plan import Place, RuleState, Source, SourceKey, Track
 from fenghuo.rules.rule import RuleSet
-from fenghuo.rules.succession import goes_on, still_meets
-from fenghuo.rules.telling import Telling
+from fenghuo.rules.runtime import snapshot
+from fenghuo.rules.runtime.groups import Groups
+from fenghuo.rules.runtime.judging import Judging
+from fenghuo.rules.runtime.lifecycle import Group
+from fenghuo.rules.runtime.memory import Memory
+from fenghuo.rules.runtime.meter import Meter, Timer, thread_timer
+from fenghuo.rules.runtime.observing import Observing
+from fenghuo.rules.runtime.plan import Place, RuleState, Source, SourceKey, Track
+from fenghuo.rules.runtime.succession import goes_on, still_meets
+from fenghuo.rules.runtime.telling import Telling
 
 log = logging.getLogger(__name__)
 

@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING, Protocol
 
 from fenghuo.errors import Place
 from fenghuo.model import Level
-from fenghuo.rules.expression import Node
-from fenghuo.rules.lifecycle import Group, Holds
-from fenghuo.rules.lists import Lists
-from fenghuo.rules.observe import Observer
-from fenghuo.rules.schedule import Schedule
-from fenghuo.rules.template import Template
-from fenghuo.rules.where import Where
+from fenghuo.rules.files.lists import Lists
+from fenghuo.rules.language.expression import Node
+from fenghuo.rules.language.template import Template
+from fenghuo.rules.language.where import Where
+from fenghuo.rules.runtime.lifecycle import Group, Holds
+from fenghuo.rules.runtime.observe import Observer
+from fenghuo.rules.runtime.schedule import Schedule
 
 if TYPE_CHECKING:
-    from fenghuo.rules.columns import Frame
-    from fenghuo.rules.section import RuleSection, RuleTest
+    from fenghuo.rules.files.section import RuleSection, RuleTest
+    from fenghuo.rules.language.columns import Frame
 
 Verdict = tuple[int, bool, bool]
 """A row, whether its condition is true, whether its clear condition is."""

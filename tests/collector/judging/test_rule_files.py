@@ -10,7 +10,7 @@ from prometheus_client import CollectorRegistry
 from fenghuo.clock import VirtualClock
 from fenghuo.model import AgentId, Event
 from fenghuo.rules import Engine
-from fenghuo.rules.reload import ReloadMetrics, RuleFiles, watch
+from fenghuo.rules.files.reload import ReloadMetrics, RuleFiles, watch
 from fenghuo.wire import Stream
 from fenghuo_collector.judging import Judge, RulesConfig
 from fenghuo_collector.sinks.base import Batch

@@ -13,8 +13,8 @@ from typer.testing import CliRunner
 
 from fenghuo.errors import Located
 from fenghuo.rules.anomaly import Detector
-from fenghuo.rules.backtest import Recorded, backtest
-from fenghuo.rules.cli import app
+from fenghuo.rules.tools.backtest import Recorded, backtest
+from fenghuo.rules.tools.cli import app
 
 RULE = """
 title: Unusual load

@@ -10,7 +10,7 @@ import pytest
 from fenghuo.errors import Located
 from fenghuo.rules import load_rules
 from fenghuo.rules.anomaly import SENSITIVITIES
-from fenghuo.rules.observe import Seen
+from fenghuo.rules.runtime.observe import Seen
 
 RULE = """
 title: Unusual load

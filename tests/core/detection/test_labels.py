@@ -6,7 +6,7 @@ import pytest
 
 from fenghuo.model import Layout
 from fenghuo.rules.detection import WhereError
-from fenghuo.rules.where import Where, matcher, rows_for
+from fenghuo.rules.language.where import Where, matcher, rows_for
 
 LAYOUT = Layout(
     "interface",

@@ -9,9 +9,9 @@ import pytest
 from fenghuo.clock import VirtualClock
 from fenghuo.model import Event
 from fenghuo.rules import Engine, load_rules
+from fenghuo.rules.files.lists import Lists
 from fenghuo.rules.indicators import Indicators
 from fenghuo.rules.kinds.indicator import MAX_VALUES
-from fenghuo.rules.lists import Lists
 
 RULE = """title: A rule
 id: 00000000-0000-4000-8000-00000000000{number}

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from fenghuo.errors import Located
 from fenghuo.rules import load_rules
-from fenghuo.rules.lists import Lists
-from fenghuo.rules.value_list import MAX_WILDCARDS, ListError
+from fenghuo.rules.files.lists import Lists
+from fenghuo.rules.files.value_list import MAX_WILDCARDS, ListError
 
 
 @pytest.fixture
@@ -113,12 +113,12 @@ def test_the_size_of_a_list_is_bounded(write, lists, monkeypatch):
     write("wild.txt", "".join(f"a*{number}\n" for number in range(MAX_WILDCARDS + 1)))
     with pytest.raises(ListError, match="too large"):
         lists.get("wild.txt")
-    monkeypatch.setattr("fenghuo.rules.value_list.MAX_ENTRIES", 5)
+    monkeypatch.setattr("fenghuo.rules.files.value_list.MAX_ENTRIES", 5)
     write("long.txt", "".join(f"a{number}\n" for number in range(10)))
     with pytest.raises(ListError, match="too large") as caught:
         lists.get("long.txt")
     assert len(caught.value.problems) == 1
-    monkeypatch.setattr("fenghuo.rules.value_list.MAX_TOTAL", 7)
+    monkeypatch.setattr("fenghuo.rules.files.value_list.MAX_TOTAL", 7)
     write("four.txt", "a\nb\nc\nd\n")
     write("three.txt", "a\nb\nc\nd\ne\n")
     first = lists.get("four.txt")
@@ -126,7 +126,7 @@ def test_the_size_of_a_list_is_bounded(write, lists, monkeypatch):
         lists.get("three.txt")
     del first
     assert len(lists.get("three.txt")) == 5
-    monkeypatch.setattr("fenghuo.rules.value_list.MAX_BYTES", 100)
+    monkeypatch.setattr("fenghuo.rules.files.value_list.MAX_BYTES", 100)
     write("one-line.txt", "x" * 1000)
     with pytest.raises(ListError, match=r"too l(arge|ong)"):
         lists.get("one-line.txt")
@@ -206,7 +206,7 @@ def test_what_is_wrong_with_a_rule_about_lists_is_said_where_it_stands(write, ki
 
 
 def test_a_rule_that_was_refused_for_want_of_a_list_loads_once_it_is_there(write):
-    from fenghuo.rules.load import Parses
+    from fenghuo.rules.files.load import Parses
 
     file = write("rule.yaml", RULE.format(kind="match", body="where: {source.ip|list: servers}"))
     parses = Parses()

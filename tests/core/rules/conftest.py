@@ -9,7 +9,7 @@ import yaml
 from fenghuo.clock import VirtualClock
 from fenghuo.model import Layout, Table
 from fenghuo.rules import Engine, RuleSet
-from fenghuo.rules.load import parse_rules
+from fenghuo.rules.files.load import parse_rules
 
 
 @functools.cache

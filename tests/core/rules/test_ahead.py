@@ -6,7 +6,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 
 from fenghuo.model import Event
 from fenghuo.rules import AHEAD_MS
-from fenghuo.rules.telemetry import register_rules
+from fenghuo.rules.runtime.telemetry import register_rules
 
 YEARS = 4 * 365 * 86_400
 

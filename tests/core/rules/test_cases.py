@@ -13,8 +13,8 @@ import pytest
 import yaml
 
 from fenghuo.rules import load_rules
-from fenghuo.rules.section import RuleTest
-from fenghuo.rules.testing import run_case
+from fenghuo.rules.files.section import RuleTest
+from fenghuo.rules.tools.testing import run_case
 
 CASES = Path(__file__).parents[2] / "cases" / "rules"
 

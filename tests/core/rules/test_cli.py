@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from fenghuo.rules.cli import app
 from fenghuo.rules.kinds import KINDS
+from fenghuo.rules.tools.cli import app
 
 RULE = """\
 title: Hot

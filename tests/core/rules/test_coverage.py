@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 import yaml
 
-from fenghuo.rules.changes import decided, dropped_conditions, moved_numbers, show
-from fenghuo.rules.coverage import coverage, parts_of, shape_of
-from fenghuo.rules.expression import parse_condition
-from fenghuo.rules.load import load_rules
+from fenghuo.rules.files.load import load_rules
+from fenghuo.rules.language.expression import parse_condition
+from fenghuo.rules.tools.changes import decided, dropped_conditions, moved_numbers, show
+from fenghuo.rules.tools.coverage import coverage, parts_of, shape_of
 
 FRAME = {"title": "x", "id": "00000000-0000-4000-8000-000000000001", "name": "a.b", "flap": False}
 

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from fenghuo.config.reference import undescribed
-from fenghuo.rules.expression import FUNCTIONS
+from fenghuo.rules.files.load import parse_rules
+from fenghuo.rules.files.reference import rule_reference
 from fenghuo.rules.kinds import KINDS
-from fenghuo.rules.load import parse_rules
-from fenghuo.rules.reference import rule_reference
+from fenghuo.rules.language.expression import FUNCTIONS
 
 DOCS = Path(__file__).parents[3] / "docs"
 REFERENCE = (DOCS / "reference" / "rules.md").read_text()

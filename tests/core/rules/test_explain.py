@@ -12,14 +12,14 @@ from typer.testing import CliRunner
 from fenghuo.errors import Permanent
 from fenghuo.packs import packs_path
 from fenghuo.rules import load_rules
-from fenghuo.rules.catalog import CLAUSES, DATASETS, INPUTS, TECHNIQUES, clause_of, technique_of
-from fenghuo.rules.catalog import KINDS as NAMED_KINDS
-from fenghuo.rules.cli import app
-from fenghuo.rules.costs import read_cost
-from fenghuo.rules.explain import HEADINGS, explain
-from fenghuo.rules.expression import parse_condition
 from fenghuo.rules.kinds import KINDS
-from fenghuo.rules.wording import in_words
+from fenghuo.rules.language.expression import parse_condition
+from fenghuo.rules.tools.catalog import CLAUSES, DATASETS, INPUTS, TECHNIQUES, clause_of, technique_of
+from fenghuo.rules.tools.catalog import KINDS as NAMED_KINDS
+from fenghuo.rules.tools.cli import app
+from fenghuo.rules.tools.costs import read_cost
+from fenghuo.rules.tools.explain import HEADINGS, explain
+from fenghuo.rules.tools.wording import in_words
 
 ROOT = Path(__file__).parents[3]
 PACK = load_rules([packs_path()]).rules

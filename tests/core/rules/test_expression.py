@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fenghuo.rules.columns import Frame, compile_node
-from fenghuo.rules.expression import ExpressionError, fields_of, is_truth, parse, rated_fields, with_rates
+from fenghuo.rules.language.columns import Frame, compile_node
+from fenghuo.rules.language.expression import ExpressionError, fields_of, is_truth, parse, rated_fields, with_rates
 
 
 def evaluate(text, **fields):

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from fenghuo.errors import Located
 from fenghuo.packs import packs_path
 from fenghuo.rules import load_rules, read_rules
-from fenghuo.rules.load import parse_rules
+from fenghuo.rules.files.load import parse_rules
 
 GOOD = """\
 title: Server room too hot

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fenghuo.model import Layout, Table
-from fenghuo.rules.memory import Memory
+from fenghuo.rules.runtime.memory import Memory
 
 GAP = 900_000
 

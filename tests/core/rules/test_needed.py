@@ -5,8 +5,8 @@ import sys
 
 import pytest
 
-from fenghuo.rules.needed import Needed
-from fenghuo.rules.reload import RuleFiles
+from fenghuo.rules.files.needed import Needed
+from fenghuo.rules.files.reload import RuleFiles
 
 RULE = """
 title: T
@@ -79,7 +79,7 @@ def test_what_may_hold_any_events_is_needed_where_events_come():
 
 def test_the_shipped_packs_cost_an_agent_without_events_no_heavy_library():
     code = (
-        "import sys; from fenghuo.packs import packs_path; from fenghuo.rules.reload import RuleFiles;"
+        "import sys; from fenghuo.packs import packs_path; from fenghuo.rules.files.reload import RuleFiles;"
         "rules = RuleFiles([packs_path()], side='agent', datasets=frozenset()).load(); assert len(rules.rules) > 10;"
         "heavy = {'re2', 'sigma', 'ijson', 'stix2patterns', 'numpy'} & set(sys.modules); assert not heavy, heavy"
     )

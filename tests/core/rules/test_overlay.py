@@ -15,10 +15,10 @@ from fenghuo.clock import VirtualClock
 from fenghuo.model import Event
 from fenghuo.packs import packs_path
 from fenghuo.rules import Engine, RuleSet, load_rules, read_rules
-from fenghuo.rules.cli import app
-from fenghuo.rules.coverage import shapes
-from fenghuo.rules.overlay import ADJUSTABLE, IDENTITY
-from fenghuo.rules.testing import run_tests
+from fenghuo.rules.files.overlay import ADJUSTABLE, IDENTITY
+from fenghuo.rules.tools.cli import app
+from fenghuo.rules.tools.coverage import shapes
+from fenghuo.rules.tools.testing import run_tests
 
 BASE = """\
 title: Server room too hot

@@ -8,9 +8,9 @@ import yaml
 
 from fenghuo.packs import packs_path
 from fenghuo.rules import load_rules
-from fenghuo.rules.coverage import shape_of
-from fenghuo.rules.schema import rule_schema
-from fenghuo.rules.testing import run_tests
+from fenghuo.rules.files.schema import rule_schema
+from fenghuo.rules.tools.coverage import shape_of
+from fenghuo.rules.tools.testing import run_tests
 
 PACK = load_rules([packs_path()], require_tests=True)
 

@@ -14,8 +14,9 @@ from prometheus_client import CollectorRegistry
 from fenghuo.clock import VirtualClock
 from fenghuo.errors import Located
 from fenghuo.model import Event
-from fenghuo.rules import Engine, RuleSet, load
-from fenghuo.rules.reload import ReloadMetrics, RuleFiles, watch
+from fenghuo.rules import Engine, RuleSet
+from fenghuo.rules.files import load
+from fenghuo.rules.files.reload import ReloadMetrics, RuleFiles, watch
 
 DEVICE = {"device": "sw1"}
 T0 = VirtualClock().now()

@@ -11,8 +11,8 @@ from typer.testing import CliRunner
 
 from fenghuo.alerts import event_to_alert
 from fenghuo.model import Event
-from fenghuo.rules.recording import Line, Recording, Refused, parse_time, read_lines, sort_lines
-from fenghuo.rules.replay import app
+from fenghuo.rules.tools.recording import Line, Recording, Refused, parse_time, read_lines, sort_lines
+from fenghuo.rules.tools.replay import app
 
 RULE = """\
 title: Denied
@@ -247,7 +247,7 @@ def test_sorting_and_lateness_give_what_the_right_order_gives(play, option):
 
 
 def test_more_lines_than_fit_in_memory_are_sorted_in_files(monkeypatch):
-    monkeypatch.setattr("fenghuo.rules.recording.RUN_LINES", 3)
+    monkeypatch.setattr("fenghuo.rules.tools.recording.RUN_LINES", 3)
     times = [5, 3, 3, 9, 1, 7, 2, 8, 2]
     lines = [Line("f", n, json.dumps({"@timestamp": t, "n": n}).encode() + b"\n") for n, t in enumerate(times)]
     found = [recorded.document["n"] for recorded in Recording().read(sort_lines(lines, Recording()))]

@@ -6,8 +6,8 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from fenghuo.model import Event
-from fenghuo.rules.meter import SAMPLED, Meter
-from fenghuo.rules.telemetry import register_rules
+from fenghuo.rules.runtime.meter import SAMPLED, Meter
+from fenghuo.rules.runtime.telemetry import register_rules
 
 
 class Ticks:

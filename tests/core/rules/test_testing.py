@@ -11,10 +11,10 @@ from pydantic import ValidationError
 from fenghuo.config import Section
 from fenghuo.model import Alert, Event, Table
 from fenghuo.rules import RuleSet, load_rules
-from fenghuo.rules.load import parse_rules
-from fenghuo.rules.readings import START, Readings
-from fenghuo.rules.section import RuleTest, RuleTestInput
-from fenghuo.rules.testing import run_case, run_tests
+from fenghuo.rules.files.load import parse_rules
+from fenghuo.rules.files.section import RuleTest, RuleTestInput
+from fenghuo.rules.tools.readings import START, Readings
+from fenghuo.rules.tools.testing import run_case, run_tests
 
 GUIDE = Path(__file__).parents[3] / "docs/guides/writing-rules.md"
 

@@ -3,8 +3,8 @@
 import subprocess
 import sys
 
+from fenghuo.rules.runtime.succession import goes_on
 from fenghuo.rules.sigma import is_sigma, load_sigma
-from fenghuo.rules.succession import goes_on
 
 RULE = """
 title: Tunnel of DNS
@@ -116,7 +116,7 @@ def test_an_unsupported_rule_with_a_mistake_is_told_as_inapplicable(read):
 
 
 def test_importing_the_rules_loads_neither_pysigma_nor_re2():
-    code = "import sys, fenghuo.rules, fenghuo.rules.load, fenghuo.rules.sigma; print([name for name in sys.modules if name.split('.')[0] in ('sigma', 're2', 'pyparsing', 'requests')])"
+    code = "import sys, fenghuo.rules, fenghuo.rules.files.load, fenghuo.rules.sigma; print([name for name in sys.modules if name.split('.')[0] in ('sigma', 're2', 'pyparsing', 'requests')])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
 

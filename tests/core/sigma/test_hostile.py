@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from fenghuo.errors import Place
-from fenghuo.rules.load import read_rules
+from fenghuo.rules.files.load import read_rules
 from fenghuo.rules.sigma import SigmaDocument, read_sigma
 
 

@@ -11,7 +11,7 @@ import pytest
 from fenghuo.clock import VirtualClock
 from fenghuo.model import Event
 from fenghuo.rules import Engine
-from fenghuo.rules.load import read_rules
+from fenghuo.rules.files.load import read_rules
 
 pytestmark = pytest.mark.slow
 

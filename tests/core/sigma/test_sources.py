@@ -6,7 +6,7 @@ import pytest
 
 from fenghuo.errors import Located
 from fenghuo.rules.detection import View, compile_detection
-from fenghuo.rules.load import read_rules
+from fenghuo.rules.files.load import read_rules
 from fenghuo.rules.sigma import detection_of
 from fenghuo.rules.sigma.pipeline import read_pipeline
 

@@ -9,13 +9,13 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from fenghuo.config import Duration
-from fenghuo.rules.columns import Column, Frame
-from fenghuo.rules.expression import Node
+from fenghuo.rules.files.section import Expression, RuleSection
 from fenghuo.rules.kinds.base import Kind, Reader, holds_of, milliseconds
 from fenghuo.rules.kinds.change import parse_field
-from fenghuo.rules.lifecycle import Group, Holds
+from fenghuo.rules.language.columns import Column, Frame
+from fenghuo.rules.language.expression import Node
 from fenghuo.rules.rule import Judge, Verdict
-from fenghuo.rules.section import Expression, RuleSection
+from fenghuo.rules.runtime.lifecycle import Group, Holds
 
 
 class AbsenceSection(RuleSection):

@@ -8,14 +8,14 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints
 
+from fenghuo.rules.files.section import FieldName, like
 from fenghuo.rules.kinds.base import Kind, Reader
-from fenghuo.rules.lifecycle import Holds
-from fenghuo.rules.observe import Cell, Seen
-from fenghuo.rules.section import FieldName, like
-from fenghuo.rules.windows.measuring import MeasuringBody, MeasuringCell
-from fenghuo.rules.windows.numbers import Numbers
-from fenghuo.rules.windows.section import WindowSection, needs_one_of, read_windowed
-from fenghuo.rules.windows.texts import number_of
+from fenghuo.rules.kinds.windows.measuring import MeasuringBody, MeasuringCell
+from fenghuo.rules.kinds.windows.numbers import Numbers
+from fenghuo.rules.kinds.windows.section import WindowSection, needs_one_of, read_windowed
+from fenghuo.rules.kinds.windows.texts import number_of
+from fenghuo.rules.runtime.lifecycle import Holds
+from fenghuo.rules.runtime.observe import Cell, Seen
 
 _FUNCTIONS = r"sum|avg|min|max|count|stddev|median|p(100|[0-9]{1,2}(\.[0-9]{1,3})?)"
 Function = Annotated[

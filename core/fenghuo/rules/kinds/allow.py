@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 from pydantic import Field
 
 from fenghuo.config import Duration
+from fenghuo.rules.files.section import FieldName, Matches
 from fenghuo.rules.kinds.base import Kind, Reader, holds_of, milliseconds
 from fenghuo.rules.kinds.fleeting import Fleeting
 from fenghuo.rules.kinds.observed import FOREVER, EventSection, natural, selection_of
-from fenghuo.rules.lifecycle import Holds
-from fenghuo.rules.observe import Cell, Measure, Observer, Seen, Selection
-from fenghuo.rules.section import FieldName, Matches
+from fenghuo.rules.runtime.lifecycle import Holds
+from fenghuo.rules.runtime.observe import Cell, Measure, Observer, Seen, Selection
 
 if TYPE_CHECKING:
     from fenghuo.rules.detection import Node

@@ -11,12 +11,12 @@ from pydantic import Field
 
 from fenghuo.config import Duration, Section
 from fenghuo.rules.anomaly import SENSITIVITIES, CounterRate, Detector, Options
-from fenghuo.rules.expression import ExpressionError, Node, fields_of
+from fenghuo.rules.files.section import Expression
 from fenghuo.rules.kinds.base import Kind, Reader, milliseconds
 from fenghuo.rules.kinds.observed import ObservedSection, read_observed
-from fenghuo.rules.lifecycle import Holds
-from fenghuo.rules.observe import Cell, Measure, Observer, Seen
-from fenghuo.rules.section import Expression
+from fenghuo.rules.language.expression import ExpressionError, Node, fields_of
+from fenghuo.rules.runtime.lifecycle import Holds
+from fenghuo.rules.runtime.observe import Cell, Measure, Observer, Seen
 
 NAMES = ("score", "surprise", "probability", "expected", "low", "high")
 """What conditions and templates may speak of beside `value`; templates also of `reason` and `reason_zh`."""

@@ -8,13 +8,13 @@ from dataclasses import dataclass, replace
 from typing import Any, Protocol, TypeVar
 
 from fenghuo.config import parse_duration
-from fenghuo.rules.expression import ExpressionError, Node, parse_condition
-from fenghuo.rules.lifecycle import Holds
-from fenghuo.rules.lists import RuleLists
-from fenghuo.rules.observe import Observer
+from fenghuo.rules.files.lists import RuleLists
+from fenghuo.rules.files.section import RuleSection, SpacingSection
+from fenghuo.rules.language.expression import ExpressionError, Node, parse_condition
 from fenghuo.rules.rule import Body
-from fenghuo.rules.section import RuleSection, SpacingSection
-from fenghuo.rules.throttle import Spacing
+from fenghuo.rules.runtime.lifecycle import Holds
+from fenghuo.rules.runtime.observe import Observer
+from fenghuo.rules.runtime.throttle import Spacing
 
 T = TypeVar("T")
 
@@ -36,7 +36,7 @@ class Reader(Protocol):
 class Kind:
     """`section`: the keys; `read`: keys → body and hold times, None where one of them was wrong (and noted).
 
-    `in_names`: keys that are conditions over names (`fenghuo.rules.boolean`), and not expressions.
+    `in_names`: keys that are conditions over names (`fenghuo.rules.language.boolean`), and not expressions.
     """
 
     name: str

@@ -12,13 +12,13 @@ from pydantic import Field
 
 from fenghuo.config import Duration, Section
 from fenghuo.config.words import allow
-from fenghuo.rules.expression import ExpressionError, Node, fields_of, parse_condition
+from fenghuo.rules.files.section import Expression, FieldName
 from fenghuo.rules.kinds.base import Kind, Reader, holds_of, milliseconds
 from fenghuo.rules.kinds.observed import FOREVER, EventSection, read_selection
-from fenghuo.rules.lifecycle import Holds
-from fenghuo.rules.observe import Cell, Measure, Observer, Seen
-from fenghuo.rules.regularity import MAX_MISSED, Regularity, regularity, spread
-from fenghuo.rules.section import Expression, FieldName
+from fenghuo.rules.kinds.regularity import MAX_MISSED, Regularity, regularity, spread
+from fenghuo.rules.language.expression import ExpressionError, Node, fields_of, parse_condition
+from fenghuo.rules.runtime.lifecycle import Holds
+from fenghuo.rules.runtime.observe import Cell, Measure, Observer, Seen
 
 MAX_IDS = 16
 """So many events of a group are named: the newest."""

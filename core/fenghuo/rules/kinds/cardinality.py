@@ -10,12 +10,12 @@ from typing import Any, Literal
 from pydantic import Field
 
 from fenghuo.rules.kinds.base import Kind, Reader
-from fenghuo.rules.lifecycle import Holds
-from fenghuo.rules.observe import Cell, Seen
-from fenghuo.rules.windows.counting import CountingBody, CountingCell
-from fenghuo.rules.windows.distinct import Distinct
-from fenghuo.rules.windows.section import Fields, WindowSection, fits, read_windowed
-from fenghuo.rules.windows.texts import reader_of
+from fenghuo.rules.kinds.windows.counting import CountingBody, CountingCell
+from fenghuo.rules.kinds.windows.distinct import Distinct
+from fenghuo.rules.kinds.windows.section import Fields, WindowSection, fits, read_windowed
+from fenghuo.rules.kinds.windows.texts import reader_of
+from fenghuo.rules.runtime.lifecycle import Holds
+from fenghuo.rules.runtime.observe import Cell, Seen
 
 TOLD = 10
 """So many of the values are told of in messages and evidence, as `newest`."""

@@ -9,13 +9,13 @@ from typing import Literal
 from pydantic import Field
 
 from fenghuo.config import Duration
-from fenghuo.rules.columns import Column, Frame, compile_node
-from fenghuo.rules.expression import ExpressionError, Node, fields_of, parse_condition, parse_number
-from fenghuo.rules.expression import Field as FieldNode
+from fenghuo.rules.files.section import Expression, RuleSection
 from fenghuo.rules.kinds.base import Clear, Kind, Reader, holds_of, milliseconds, parse_clear
-from fenghuo.rules.lifecycle import Group, Holds
+from fenghuo.rules.language.columns import Column, Frame, compile_node
+from fenghuo.rules.language.expression import ExpressionError, Node, fields_of, parse_condition, parse_number
+from fenghuo.rules.language.expression import Field as FieldNode
 from fenghuo.rules.rule import Judge, Verdict
-from fenghuo.rules.section import Expression, RuleSection
+from fenghuo.rules.runtime.lifecycle import Group, Holds
 
 _VARIABLES = frozenset({"value", "previous", "elapsed"})
 

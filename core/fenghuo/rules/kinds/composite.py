@@ -9,14 +9,14 @@ from typing import Annotated, Any, Literal, cast
 from pydantic import BeforeValidator, Field
 
 from fenghuo.config import Duration
-from fenghuo.rules.boolean import all_of, holds, names_of, parse_boolean
-from fenghuo.rules.expression import Node
+from fenghuo.rules.files.section import Expression, RuleName, RuleSection
+from fenghuo.rules.files.shorthand import OneOrMany, as_list
 from fenghuo.rules.kinds.base import Clear, Kind, Reader, holds_of, milliseconds, parse_clear_with
 from fenghuo.rules.kinds.observed import FOREVER
-from fenghuo.rules.lifecycle import Holds
-from fenghuo.rules.observe import MAX_EVENTS, Cell, Measure, Observer, Seen, Selection
-from fenghuo.rules.section import Expression, RuleName, RuleSection
-from fenghuo.rules.shorthand import OneOrMany, as_list
+from fenghuo.rules.language.boolean import all_of, holds, names_of, parse_boolean
+from fenghuo.rules.language.expression import Node
+from fenghuo.rules.runtime.lifecycle import Holds
+from fenghuo.rules.runtime.observe import MAX_EVENTS, Cell, Measure, Observer, Seen, Selection
 
 MAX_RULES = 32
 MAX_FIRING = 1_000

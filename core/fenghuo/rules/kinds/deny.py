@@ -8,7 +8,7 @@ from pydantic import Field
 
 from fenghuo.rules.kinds.allow import Policy, PolicyBody, PolicySection, read_policy
 from fenghuo.rules.kinds.base import Kind, Reader
-from fenghuo.rules.lifecycle import Holds
+from fenghuo.rules.runtime.lifecycle import Holds
 
 
 class DenySection(PolicySection):

@@ -8,11 +8,11 @@ from typing import Any, Literal
 from pydantic import Field
 
 from fenghuo.rules.kinds.base import Kind, Reader
-from fenghuo.rules.lifecycle import Holds
-from fenghuo.rules.observe import Cell, Seen
-from fenghuo.rules.windows.counting import CountingBody, CountingCell
-from fenghuo.rules.windows.section import WindowSection, fits, read_windowed
-from fenghuo.rules.windows.times import Times
+from fenghuo.rules.kinds.windows.counting import CountingBody, CountingCell
+from fenghuo.rules.kinds.windows.section import WindowSection, fits, read_windowed
+from fenghuo.rules.kinds.windows.times import Times
+from fenghuo.rules.runtime.lifecycle import Holds
+from fenghuo.rules.runtime.observe import Cell, Seen
 
 
 class FrequencySection(WindowSection):

@@ -11,6 +11,9 @@ from pydantic import BeforeValidator, Field
 
 from fenghuo.alerts import iso
 from fenghuo.config import Duration
+from fenghuo.rules.files.lists import RuleLists
+from fenghuo.rules.files.section import FieldName, Line
+from fenghuo.rules.files.shorthand import OneOrMany
 from fenghuo.rules.indicators.registry import ListHandle
 from fenghuo.rules.indicators.source import ListSource
 from fenghuo.rules.indicators.store import Hit, IndicatorSet
@@ -18,11 +21,8 @@ from fenghuo.rules.indicators.values import Type
 from fenghuo.rules.kinds.base import Kind, Reader, holds_of, milliseconds
 from fenghuo.rules.kinds.fleeting import Fleeting
 from fenghuo.rules.kinds.observed import FOREVER, EventSection, natural, selection_of
-from fenghuo.rules.lifecycle import Holds
-from fenghuo.rules.lists import RuleLists
-from fenghuo.rules.observe import Cell, Measure, Observer, Seen, Selection
-from fenghuo.rules.section import FieldName, Line
-from fenghuo.rules.shorthand import OneOrMany
+from fenghuo.rules.runtime.lifecycle import Holds
+from fenghuo.rules.runtime.observe import Cell, Measure, Observer, Seen, Selection
 
 FIELDS: Mapping[Type, tuple[str, ...]] = {
     Type.DOMAIN: ("dns.question.name", "tls.client.server_name", "url.domain", "destination.domain"),

@@ -11,8 +11,8 @@ from fenghuo.config import Duration
 from fenghuo.rules.kinds.base import Kind, Reader, holds_of, milliseconds
 from fenghuo.rules.kinds.fleeting import Fleeting
 from fenghuo.rules.kinds.observed import FOREVER, EventSection, read_selection
-from fenghuo.rules.lifecycle import Holds
-from fenghuo.rules.observe import Cell, Measure, Observer, Seen
+from fenghuo.rules.runtime.lifecycle import Holds
+from fenghuo.rules.runtime.observe import Cell, Measure, Observer, Seen
 
 
 class MatchSection(EventSection):

@@ -12,11 +12,11 @@ from pydantic import Field
 from fenghuo.config import Duration
 from fenghuo.rules.kinds.base import Kind, Reader, holds_of, milliseconds
 from fenghuo.rules.kinds.observed import FOREVER, EventSection, read_selection
-from fenghuo.rules.lifecycle import Holds
-from fenghuo.rules.observe import Cell, Measure, Observer, Seen
-from fenghuo.rules.windows.known import Known
-from fenghuo.rules.windows.section import Fields
-from fenghuo.rules.windows.texts import is_random_mac, reader_of
+from fenghuo.rules.kinds.windows.known import Known
+from fenghuo.rules.kinds.windows.section import Fields
+from fenghuo.rules.kinds.windows.texts import is_random_mac, reader_of
+from fenghuo.rules.runtime.lifecycle import Holds
+from fenghuo.rules.runtime.observe import Cell, Measure, Observer, Seen
 
 LABEL = "new"
 """The label of an alert that says what is new."""

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Protocol
 from pydantic import BeforeValidator, Field, StringConstraints
 
 from fenghuo.config import Duration, Section
-from fenghuo.rules.expression import ExpressionError, Node, parse_condition, parse_number
+from fenghuo.rules.files.lists import RuleLists
+from fenghuo.rules.files.section import Expression, RuleSection
+from fenghuo.rules.files.shorthand import OneOrMany, as_list
 from fenghuo.rules.kinds.base import Clear, Reader, holds_of, milliseconds, parse_clear
-from fenghuo.rules.lifecycle import Holds
-from fenghuo.rules.lists import RuleLists
-from fenghuo.rules.observe import Selection
-from fenghuo.rules.section import Expression, RuleSection
-from fenghuo.rules.shorthand import OneOrMany, as_list
+from fenghuo.rules.language.expression import ExpressionError, Node, parse_condition, parse_number
+from fenghuo.rules.runtime.lifecycle import Holds
+from fenghuo.rules.runtime.observe import Selection
 
 if TYPE_CHECKING:
     from fenghuo.rules.detection import Node as Detection

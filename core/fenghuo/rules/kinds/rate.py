@@ -1,6 +1,6 @@
 """`rate`: a threshold over the change per second; every field of `data` stands for its rate.
 
-Counters wrap, are reset and are missed now and then: see `fenghuo.rules.memory`.
+Counters wrap, are reset and are missed now and then: see `fenghuo.rules.runtime.memory`.
 """
 
 from __future__ import annotations
@@ -9,10 +9,10 @@ from typing import Literal
 
 from pydantic import Field
 
-from fenghuo.rules.expression import with_rates
 from fenghuo.rules.kinds.base import Kind, Reader
 from fenghuo.rules.kinds.threshold import ConditionBody, ConditionSection, holds_of_condition, read_condition
-from fenghuo.rules.lifecycle import Holds
+from fenghuo.rules.language.expression import with_rates
+from fenghuo.rules.runtime.lifecycle import Holds
 
 
 class RateSection(ConditionSection):

@@ -10,18 +10,18 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field
 
 from fenghuo.config import Section
-from fenghuo.rules.expression import parse_number
+from fenghuo.rules.files.section import Expression, Matches
+from fenghuo.rules.files.shorthand import OneOrMany, as_list
 from fenghuo.rules.kinds.base import Kind, Reader
 from fenghuo.rules.kinds.observed import LogSource, Name, selection_of
-from fenghuo.rules.lifecycle import Holds
-from fenghuo.rules.observe import Cell, Seen, Selection
-from fenghuo.rules.section import Expression, Matches
-from fenghuo.rules.shorthand import OneOrMany, as_list
-from fenghuo.rules.windows.measuring import MeasuringBody, MeasuringCell
-from fenghuo.rules.windows.section import WindowSection, needs_one_of, read_windowed
-from fenghuo.rules.windows.sums import ExactSum
-from fenghuo.rules.windows.texts import number_of
-from fenghuo.rules.windows.times import Times, unpacked
+from fenghuo.rules.kinds.windows.measuring import MeasuringBody, MeasuringCell
+from fenghuo.rules.kinds.windows.section import WindowSection, needs_one_of, read_windowed
+from fenghuo.rules.kinds.windows.sums import ExactSum
+from fenghuo.rules.kinds.windows.texts import number_of
+from fenghuo.rules.kinds.windows.times import Times, unpacked
+from fenghuo.rules.language.expression import parse_number
+from fenghuo.rules.runtime.lifecycle import Holds
+from fenghuo.rules.runtime.observe import Cell, Seen, Selection
 
 PART = 1
 """The number of the selection that is the part; the other, 0, is the rest of the whole."""

@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, StringConstraints
 
 from fenghuo.config import Duration, Section
-from fenghuo.rules.boolean import holds, names_of, parse_boolean
-from fenghuo.rules.expression import Node
+from fenghuo.rules.files.lists import RuleLists
+from fenghuo.rules.files.section import Expression, FieldName, Label, Matches, RuleName, RuleSection
+from fenghuo.rules.files.shorthand import OneOrMany, as_list
 from fenghuo.rules.kinds.base import Kind, Reader, holds_of, milliseconds
 from fenghuo.rules.kinds.observed import FOREVER, EventSection, LogSource, Name, selection_of
-from fenghuo.rules.lifecycle import SETTLE_MS, Holds
-from fenghuo.rules.lists import RuleLists
-from fenghuo.rules.observe import Cell, Observer, Selection
-from fenghuo.rules.section import Expression, FieldName, Label, Matches, RuleName, RuleSection
-from fenghuo.rules.shorthand import OneOrMany, as_list
-from fenghuo.rules.stepping import load_cell, start_cell
-from fenghuo.rules.steps import Pattern, Step
+from fenghuo.rules.kinds.stepping import load_cell, start_cell
+from fenghuo.rules.kinds.steps import Pattern, Step
+from fenghuo.rules.language.boolean import holds, names_of, parse_boolean
+from fenghuo.rules.language.expression import Node
+from fenghuo.rules.runtime.lifecycle import SETTLE_MS, Holds
+from fenghuo.rules.runtime.observe import Cell, Observer, Selection
 
 if TYPE_CHECKING:
     from fenghuo.rules.detection import Node as Detection

@@ -10,17 +10,17 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from fenghuo.config import Duration
+from fenghuo.rules.files.section import Expression
 from fenghuo.rules.kinds.base import Kind, Reader, milliseconds
 from fenghuo.rules.kinds.observed import FOREVER
-from fenghuo.rules.lifecycle import Holds
-from fenghuo.rules.observe import Cell, Seen
-from fenghuo.rules.section import Expression
-from fenghuo.rules.windows.buckets import Buckets
-from fenghuo.rules.windows.cell import SHORT
-from fenghuo.rules.windows.measuring import MeasuringBody, MeasuringCell
-from fenghuo.rules.windows.numbers import Numbers
-from fenghuo.rules.windows.section import WindowSection, read_windowed
-from fenghuo.rules.windows.texts import number_of
+from fenghuo.rules.kinds.windows.buckets import Buckets
+from fenghuo.rules.kinds.windows.cell import SHORT
+from fenghuo.rules.kinds.windows.measuring import MeasuringBody, MeasuringCell
+from fenghuo.rules.kinds.windows.numbers import Numbers
+from fenghuo.rules.kinds.windows.section import WindowSection, read_windowed
+from fenghuo.rules.kinds.windows.texts import number_of
+from fenghuo.rules.runtime.lifecycle import Holds
+from fenghuo.rules.runtime.observe import Cell, Seen
 
 DAY = 86_400_000
 MAX_PAUSES = 16

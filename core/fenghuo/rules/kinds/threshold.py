@@ -9,12 +9,12 @@ from typing import Literal
 from pydantic import Field
 
 from fenghuo.config import Duration
-from fenghuo.rules.columns import Evaluate, Frame, compile_node
-from fenghuo.rules.expression import Node, fields_of, parse_condition, parse_number
+from fenghuo.rules.files.section import Expression, RuleSection
 from fenghuo.rules.kinds.base import Clear, Kind, Reader, holds_of, milliseconds, parse_clear
-from fenghuo.rules.lifecycle import Group, Holds
+from fenghuo.rules.language.columns import Evaluate, Frame, compile_node
+from fenghuo.rules.language.expression import Node, fields_of, parse_condition, parse_number
 from fenghuo.rules.rule import Judge, Verdict
-from fenghuo.rules.section import Expression, RuleSection
+from fenghuo.rules.runtime.lifecycle import Group, Holds
 
 
 class ConditionSection(RuleSection):

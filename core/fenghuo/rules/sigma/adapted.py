@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from typing import Any, cast
 
 from fenghuo.model import AlertState
-from fenghuo.rules.observe import MAX_EVENTS, Cell, Measure, Observer, Resuming, Seen
+from fenghuo.rules.runtime.observe import MAX_EVENTS, Cell, Measure, Observer, Resuming, Seen
 
 Renamed = Mapping[str, tuple[str, ...]]
 """The name by which a kind asks for a field → the fields to look at, the first that is there counts."""

@@ -9,7 +9,7 @@ from typing import Any
 
 from fenghuo.rules.detection import Node as Detection
 from fenghuo.rules.detection.tree import simplify, some
-from fenghuo.rules.expression import Arithmetic, Comparison, Field, Logic, Node, Not, Number, Variable
+from fenghuo.rules.files.section import RuleSection
 from fenghuo.rules.kinds.aggregate import AggregateBody, AggregateSection
 from fenghuo.rules.kinds.base import holds_of
 from fenghuo.rules.kinds.cardinality import CardinalityBody, CardinalitySection
@@ -17,17 +17,17 @@ from fenghuo.rules.kinds.frequency import FrequencyBody, FrequencySection
 from fenghuo.rules.kinds.match import MatchBody, MatchSection
 from fenghuo.rules.kinds.observed import FOREVER, LogSource
 from fenghuo.rules.kinds.sequence import MAX_STAGES, SequenceBody, SequenceSection
-from fenghuo.rules.lifecycle import Holds
-from fenghuo.rules.observe import Observer, Selection
+from fenghuo.rules.kinds.steps import Pattern, Step
+from fenghuo.rules.language.expression import Arithmetic, Comparison, Field, Logic, Node, Not, Number, Variable
+from fenghuo.rules.language.template import compile_template
+from fenghuo.rules.language.where import Where
 from fenghuo.rules.rule import Rule, Unloaded
-from fenghuo.rules.section import RuleSection
+from fenghuo.rules.runtime.lifecycle import Holds
+from fenghuo.rules.runtime.observe import Observer, Selection
 from fenghuo.rules.sigma.adapted import Adapted, Renamed
 from fenghuo.rules.sigma.documents import Bound, CannotApply, Correlated, Detected, Frame, Operator, Said
 from fenghuo.rules.sigma.pipeline import ATTRIBUTES
 from fenghuo.rules.sigma.share import ShareBody
-from fenghuo.rules.steps import Pattern, Step
-from fenghuo.rules.template import compile_template
-from fenghuo.rules.where import Where
 
 _LASTS = 300_000
 _FORGET = 86_400_000

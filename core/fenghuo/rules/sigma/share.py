@@ -13,9 +13,9 @@ from functools import cached_property
 from itertools import islice
 from typing import Any, cast
 
-from fenghuo.rules.observe import MAX_EVENTS, Cell, Measure, Observer, Seen
-from fenghuo.rules.scalar import Scalar, compile_scalar
-from fenghuo.rules.windows.texts import text_of
+from fenghuo.rules.kinds.windows.texts import text_of
+from fenghuo.rules.language.scalar import Scalar, compile_scalar
+from fenghuo.rules.runtime.observe import MAX_EVENTS, Cell, Measure, Observer, Seen
 
 _Moment = tuple[int, str, str]
 """Time, event id, value."""

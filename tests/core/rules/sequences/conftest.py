@@ -8,7 +8,7 @@ import yaml
 from fenghuo.clock import VirtualClock
 from fenghuo.model import Event
 from fenghuo.rules import Engine, RuleSet
-from fenghuo.rules.load import parse_rules
+from fenghuo.rules.files.load import parse_rules
 
 T0 = VirtualClock().now()
 

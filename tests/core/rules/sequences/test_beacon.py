@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from fenghuo.rules.regularity import regularity
+from fenghuo.rules.kinds.regularity import regularity
 
 
 def beacon(rng, count, *, period=60.0, jitter=0.0, missed=0.0):

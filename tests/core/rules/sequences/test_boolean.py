@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fenghuo.rules.boolean import holds, names_of, parse_boolean
-from fenghuo.rules.expression import ExpressionError
+from fenghuo.rules.language.boolean import holds, names_of, parse_boolean
+from fenghuo.rules.language.expression import ExpressionError
 
 NAMES = ("net.port-errors", "net.link-flap", "uplink-ok")
 

@@ -143,7 +143,7 @@ def test_what_makes_no_sense_is_refused(refused, keys, message):
 def test_names_of_rules_that_are_not_and_circles_are_refused(tmp_path, make):
     import yaml
 
-    from fenghuo.rules.load import read_rules
+    from fenghuo.rules.files.load import read_rules
 
     frame = {"title": "T", "kind": "composite"}
     ids = [f"00000000-0000-4000-8000-00000000000{number}" for number in range(3)]

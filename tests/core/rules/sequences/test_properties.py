@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from fenghuo.clock import VirtualClock
 from fenghuo.model import Event
 from fenghuo.rules import Engine, RuleSet
-from fenghuo.rules.load import parse_rules
+from fenghuo.rules.files.load import parse_rules
 
 SETTINGS = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 CASES = Path(__file__).parents[3] / "cases" / "rules"

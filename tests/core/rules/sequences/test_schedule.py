@@ -8,9 +8,9 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fenghuo.rules.calendars import Calendars, shipped_calendars
-from fenghuo.rules.load import read_rules
-from fenghuo.rules.schedule import Calendar, Schedule, ScheduleSection, read_schedule
+from fenghuo.rules.files.calendars import Calendars, shipped_calendars
+from fenghuo.rules.files.load import read_rules
+from fenghuo.rules.runtime.schedule import Calendar, Schedule, ScheduleSection, read_schedule
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fenghuo.rules.boolean import parse_boolean
-from fenghuo.rules.observe import Seen
-from fenghuo.rules.stepping import load_cell, start_cell
-from fenghuo.rules.steps import Pattern, Step
+from fenghuo.rules.kinds.stepping import load_cell, start_cell
+from fenghuo.rules.kinds.steps import Pattern, Step
+from fenghuo.rules.language.boolean import parse_boolean
+from fenghuo.rules.runtime.observe import Seen
 
 SETTINGS = settings(max_examples=60, deadline=None)
 EVENTS = st.lists(st.tuples(st.integers(0, 4), st.sets(st.integers(0, 3), min_size=1, max_size=2)), max_size=14)

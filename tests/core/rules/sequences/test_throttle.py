@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from fenghuo.model import Layout, Table
-from fenghuo.rules.throttle import Gates, Spacing
+from fenghuo.rules.runtime.throttle import Gates, Spacing
 
 SETTINGS = settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 

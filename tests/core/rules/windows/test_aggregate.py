@@ -10,10 +10,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from fenghuo.rules.expression import parse_condition
 from fenghuo.rules.kinds.aggregate import AggregateBody, percent_of
-from fenghuo.rules.observe import Seen
-from fenghuo.rules.windows.numbers import Numbers
+from fenghuo.rules.kinds.windows.numbers import Numbers
+from fenghuo.rules.language.expression import parse_condition
+from fenghuo.rules.runtime.observe import Seen
 
 SETTINGS = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 EVENTS = st.lists(

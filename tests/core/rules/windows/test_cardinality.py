@@ -8,10 +8,10 @@ import random
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from fenghuo.rules.expression import parse_condition
 from fenghuo.rules.kinds.cardinality import CardinalityBody
-from fenghuo.rules.observe import Seen
-from fenghuo.rules.windows.distinct import Distinct
+from fenghuo.rules.kinds.windows.distinct import Distinct
+from fenghuo.rules.language.expression import parse_condition
+from fenghuo.rules.runtime.observe import Seen
 
 SETTINGS = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 EVENTS = st.lists(st.tuples(st.integers(1, 12), st.sampled_from(["a", "b", "c", "d", 5])), min_size=1, max_size=40)

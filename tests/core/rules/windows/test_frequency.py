@@ -9,9 +9,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from fenghuo.rules.expression import parse_condition
 from fenghuo.rules.kinds.frequency import FrequencyBody
-from fenghuo.rules.observe import Seen
+from fenghuo.rules.language.expression import parse_condition
+from fenghuo.rules.runtime.observe import Seen
 
 SETTINGS = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 GAPS = st.lists(st.integers(1, 12), min_size=1, max_size=40)
@@ -200,7 +200,7 @@ def test_nothing_is_kept_of_a_group_whose_window_is_empty(make_rule, run, make_e
 def test_what_makes_no_sense_is_refused(keys, complaint):
     import yaml
 
-    from fenghuo.rules.load import parse_rules
+    from fenghuo.rules.files.load import parse_rules
 
     frame = {"title": "A rule", "id": "00000000-0000-4000-8000-000000000001", "name": "a.rule", "kind": "frequency"}
     text = yaml.safe_dump({**frame, "dataset": "test", "window": "5m", **keys})

@@ -66,7 +66,7 @@ def test_thousands_of_random_groups_stay_within_the_limit_and_what_is_evicted_is
 
 
 def test_what_is_evicted_leaves_no_timer_behind(make_rule, run, t0, monkeypatch):
-    monkeypatch.setattr("fenghuo.rules.groups.MIN_TIMERS", 200)
+    monkeypatch.setattr("fenghuo.rules.runtime.groups.MIN_TIMERS", 200)
     one = run(rule_of(make_rule, "frequency", window="31d", groups=50))
     one.engine._groups._room = 200
     feed(one, t0, 3_000, 1 << 20, 1)

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from fenghuo.rules.windows.known import Known
-from fenghuo.rules.windows.texts import is_random_mac, number_of, text_of
+from fenghuo.rules.kinds.windows.known import Known
+from fenghuo.rules.kinds.windows.texts import is_random_mac, number_of, text_of
 
 SETTINGS = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 

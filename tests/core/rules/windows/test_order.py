@@ -65,7 +65,7 @@ def test_order_of_arrival_restarts_and_clock_change_no_alert(make_rule, run, mak
 @SETTINGS
 @given(EVENTS, st.integers(1, 20), st.data())
 def test_a_saved_cell_goes_on_as_if_nothing_had_happened(make_rule, name, events, window, data):
-    from fenghuo.rules.observe import Seen
+    from fenghuo.rules.runtime.observe import Seen
 
     body = rule_of(make_rule, name, window).observer
     events.sort(key=lambda event: event[0])

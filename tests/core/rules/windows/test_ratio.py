@@ -9,7 +9,7 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from fenghuo.rules.load import parse_rules
+from fenghuo.rules.files.load import parse_rules
 
 SETTINGS = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 EVENTS = st.lists(st.tuples(st.integers(1, 12), st.booleans()), min_size=1, max_size=40)

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from fenghuo.rules.kinds.spike import width_of
-from fenghuo.rules.windows.buckets import Buckets
+from fenghuo.rules.kinds.windows.buckets import Buckets
 
 SETTINGS = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 GAPS = st.lists(st.integers(1, 12), min_size=1, max_size=50)

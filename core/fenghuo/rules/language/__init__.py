@@ -1,0 +1,1 @@
+"""The small languages in rules: expressions over columns and single values, conditions over names, templates, matches of labels."""

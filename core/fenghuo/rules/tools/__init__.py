@@ -1,0 +1,1 @@
+"""What people do with rules: check, test, cover, explain, replay, backtest."""
