@@ -1,9 +1,10 @@
 """Events through mixed rules, all kinds, from rule files to alerts, one core.
 
-python -m bench.rules_events [--events 20000] [--rules 100,1000] [--profile]
+python -m bench.rules_events [--events 40000] [--rules 100,1000] [--profile]
 
 Rules are made as analysts write them: two thirds look for single events, the rest count, compare and follow sequences. One
-rule in fifty is alive: its events come often from all of a school's 2,000 devices, its windows and groups fill.
+rule in fifty is alive: its events come often from all of a school's 2,000 devices, its windows and groups fill; it is
+throttled, as the shipped ones are, so that alerts stay rare.
 """
 
 from __future__ import annotations
@@ -46,9 +47,9 @@ KINDS: Sequence[Mapping[str, Any]] = (
 ALIVE: Sequence[Mapping[str, Any]] = (
     {"where": {"event.category": "authentication", "event.outcome": "failure"}, "kind": "frequency", "window": "5m", "condition": "value >= 20", "group_by": ["source.ip"]},
     {"where": {"event.dataset": "zeek.conn"}, "kind": "cardinality", "window": "10m", "field": "destination.port", "condition": "value >= 100", "group_by": ["source.ip"]},
-    {"where": {"event.dataset": "zeek.dns", "dns.question.type": "TXT", "dns.response_code": "NXDOMAIN"}, "kind": "match", "group_by": ["source.ip"]},
-    {"where": {"event.dataset": "cisco.asa", "event.action": "deny", "destination.port": 3389}, "kind": "match", "group_by": ["source.ip"], "throttle": "1h"},
-    {"where": {"event.category": "authentication"}, "kind": "sequence", "within": "10m", "group_by": ["source.ip"], "steps": [{"where": {"event.outcome": "failure"}, "count": 5}, {"where": {"event.outcome": "success"}}]},
+    {"where": {"event.dataset": "zeek.dns", "dns.question.type": "TXT", "dns.response_code": "NXDOMAIN"}, "kind": "match", "group_by": ["observer.name"], "throttle": "10m"},
+    {"where": {"event.dataset": "cisco.asa", "event.action": "deny", "destination.port": 3389}, "kind": "match", "group_by": ["observer.name"], "throttle": "10m"},
+    {"where": {"event.category": "authentication"}, "kind": "sequence", "within": "10m", "group_by": ["source.ip"], "steps": [{"where": {"event.outcome": "failure"}, "count": 5}, {"where": {"event.outcome": "success"}}], "throttle": "10m"},
 )  # fmt: skip
 
 
@@ -95,8 +96,11 @@ def measure(count: int, documents: Sequence[Document], folder: Path) -> dict[str
     clock = VirtualClock()
     engine = Engine(rules, clock=clock, agent="bench/gw1")
     found = [Event(f"e{n}", clock.now() + n * 20, document) for n, document in enumerate(documents)]
+    warming, found = found[: len(found) // 2], found[len(found) // 2 :]
+    for event in warming:  # so that most groups exist, as they do after the first minutes of a day
+        engine.event(event)
     gc.collect()
-    alerts = 0
+    alerts, before = 0, sum(state.evaluations for state in engine.states)
     spent = time.process_time()
     for number, event in enumerate(found):
         alerts += len(engine.event(event))
@@ -106,7 +110,7 @@ def measure(count: int, documents: Sequence[Document], folder: Path) -> dict[str
     return {
         "rules": len(rules.rules),
         "events": len(found),
-        "matches_per_event": round(sum(state.matches for state in engine.states) / len(found), 3),
+        "observations_per_event": round((sum(state.evaluations for state in engine.states) - before) / len(found), 3),
         "alerts": alerts,
         "cells": sum(len(state.cells) for state in engine.states),
         "us_per_event": round(spent * 1e6 / len(found), 2),
@@ -115,7 +119,7 @@ def measure(count: int, documents: Sequence[Document], folder: Path) -> dict[str
     }
 
 
-def run(event_count: int = 20_000, counts: Sequence[int] = (100, 1000)) -> dict[str, dict[str, float]]:
+def run(event_count: int = 40_000, counts: Sequence[int] = (100, 1000)) -> dict[str, dict[str, float]]:
     """The figures for each number of rules."""
     gc.set_threshold(100_000, 20, 50)  # as the collector has it
     with tempfile.TemporaryDirectory() as folder:
@@ -124,7 +128,7 @@ def run(event_count: int = 20_000, counts: Sequence[int] = (100, 1000)) -> dict[
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--events", type=int, default=20_000)
+    parser.add_argument("--events", type=int, default=40_000)
     parser.add_argument("--rules", default="100,1000")
     parser.add_argument("--profile", action="store_true")
     options = parser.parse_args()

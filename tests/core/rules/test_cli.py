@@ -139,7 +139,7 @@ def test_test_as_json_is_one_document(call):
     assert code == 1
     assert document["rules"][0]["missing"] == {}
     assert test["passed"] is False
-    assert test["came"] == ["1m firing medium device=t1 ''"]
+    assert test["came"] == ["1m firing medium device=t1 'Hot'"]
 
 
 def test_a_file_that_is_no_document_is_refused_too(call, tmp_path):
