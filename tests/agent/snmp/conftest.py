@@ -13,9 +13,10 @@ from prometheus_client import CollectorRegistry
 
 from fenghuo.clock import SystemClock
 from fenghuo.model import Asset, Event, Table
-from fenghuo_agent.inputs.snmp import SnmpConfig, ber
+from fenghuo_agent.inputs.snmp import SnmpConfig
 from fenghuo_agent.inputs.snmp.input import SnmpInput
-from fenghuo_agent.inputs.snmp.message import GET, GET_BULK, NO_SUCH_NAME, RESPONSE, TOO_BIG
+from fenghuo_agent.snmp import ber
+from fenghuo_agent.snmp.message import GET, GET_BULK, NO_SUCH_NAME, RESPONSE, TOO_BIG
 from servers.snmpd import COMMUNITY, Snmpd, has_ipv6, snmpd
 
 IF = (1, 3, 6, 1, 2, 1, 2, 2, 1)

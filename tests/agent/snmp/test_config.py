@@ -9,7 +9,7 @@ import yaml
 from pydantic import ValidationError
 
 from fenghuo_agent.inputs.snmp import SnmpConfig
-from fenghuo_agent.inputs.snmp.config import Target, parse_address
+from fenghuo_agent.snmp.access import Target, parse_address
 
 ONE = {"community": "public"}
 

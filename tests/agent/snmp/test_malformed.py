@@ -16,13 +16,14 @@ from pyasn1.codec.ber import decoder
 from pyasn1.error import PyAsn1Error
 from pysnmp.proto import api
 
-from fenghuo_agent.inputs.snmp import ber, mibs
-from fenghuo_agent.inputs.snmp.errors import Faulty, SnmpError
+from fenghuo_agent.inputs.snmp import mibs
 from fenghuo_agent.inputs.snmp.input import DevicesFailed
-from fenghuo_agent.inputs.snmp.message import Community, Malformed
 from fenghuo_agent.inputs.snmp.plan import Guess, Plans, Shape
 from fenghuo_agent.inputs.snmp.poll import TooMuch, take
 from fenghuo_agent.inputs.snmp.tally import Tally
+from fenghuo_agent.snmp import ber
+from fenghuo_agent.snmp.errors import Faulty, SnmpError
+from fenghuo_agent.snmp.message import Community, Malformed
 from servers.snmpd import COMMUNITY
 
 from .conftest import FakeDevice, integer, unsigned

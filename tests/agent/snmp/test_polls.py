@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from fenghuo.clock import VirtualClock
-from fenghuo_agent.inputs.snmp import ber, mibs
+from fenghuo_agent.inputs.snmp import mibs
 from fenghuo_agent.inputs.snmp.input import DevicesFailed
-from fenghuo_agent.inputs.snmp.message import GET_BULK
+from fenghuo_agent.snmp import ber
+from fenghuo_agent.snmp.message import GET_BULK
 
 from .conftest import IF, IFX, integer, octets, unsigned
 

@@ -9,6 +9,7 @@ import pytest
 from fenghuo.clock import VirtualClock
 from fenghuo_agent.inputs.snmp import mibs
 from fenghuo_agent.inputs.snmp.input import DevicesFailed
+from fenghuo_agent.snmp.objects import COUNTER_BITS
 from servers.process import free_port, wait_for
 from servers.snmpd import COMMUNITY, PASSWORD, SECRET, USERS, has_ipv6, snmpd
 
@@ -49,7 +50,7 @@ def check_interfaces(agent, recorder, *, version: str) -> None:
         for index, value in zip(indexes, column, strict=True):
             if value is None:
                 assert int(index) not in now
-            elif objects[field].tag in mibs.COUNTER_BITS:
+            elif objects[field].tag in COUNTER_BITS:
                 assert value <= int(now[int(index)])
                 assert int(now[int(index)]) - value < 10_000_000
             else:

@@ -13,9 +13,9 @@ from fenghuo.clock import SystemClock, VirtualClock
 from fenghuo_agent.inputs.snmp import SnmpConfig
 from fenghuo_agent.inputs.snmp.device import Device, Shared
 from fenghuo_agent.inputs.snmp.input import SnmpInput
-from fenghuo_agent.inputs.snmp.message import GET, GET_BULK
 from fenghuo_agent.inputs.snmp.schedule import FIRST_ROUND, Schedule, phase
 from fenghuo_agent.inputs.snmp.tally import Metrics, Tally
+from fenghuo_agent.snmp.message import GET, GET_BULK
 
 from .conftest import COMMUNITY
 

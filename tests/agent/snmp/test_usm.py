@@ -7,9 +7,9 @@ import random
 
 import pytest
 
-from fenghuo_agent.inputs.snmp.config import Credential
 from fenghuo_agent.inputs.snmp.input import DevicesFailed
-from fenghuo_agent.inputs.snmp.usm import User, localise, stretch
+from fenghuo_agent.snmp.access import Credential
+from fenghuo_agent.snmp.usm import User, localise, stretch
 from servers.snmpd import PASSWORD, SECRET
 
 ENGINE = bytes.fromhex("000000000000000000000002")

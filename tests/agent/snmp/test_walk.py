@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from fenghuo_agent.inputs.snmp import ber
-from fenghuo_agent.inputs.snmp.message import GET_BULK, GET_NEXT
+from fenghuo_agent.snmp import ber
+from fenghuo_agent.snmp.message import GET_BULK, GET_NEXT
 
 from .conftest import IF, IFX
 

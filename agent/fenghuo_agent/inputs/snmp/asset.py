@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from fenghuo.model import Asset, Document
-from fenghuo_agent.inputs.snmp.config import Target
 from fenghuo_agent.inputs.snmp.learn import Learnt
+from fenghuo_agent.snmp.access import Target
 
 
 def attributes_of(target: Target, label: str, learnt: Learnt) -> Document:

@@ -11,16 +11,13 @@ from random import Random
 from fenghuo.clock import Clock
 from fenghuo.model import Document, Layout, Table, Value
 from fenghuo_agent.inputs.base import Accumulator
-from fenghuo_agent.inputs.snmp import ber, config, mibs
+from fenghuo_agent.inputs.snmp import config, mibs
 from fenghuo_agent.inputs.snmp.asset import asset_of, attributes_of
-from fenghuo_agent.inputs.snmp.config import Credential, SnmpConfig
-from fenghuo_agent.inputs.snmp.errors import Denied, Faulty, Flooded, Refused, SnmpError, Unanswered
+from fenghuo_agent.inputs.snmp.config import SnmpConfig
 from fenghuo_agent.inputs.snmp.labels import Names
 from fenghuo_agent.inputs.snmp.learn import Learnt, learn
-from fenghuo_agent.inputs.snmp.message import AUTHORIZATION_ERROR, GET, Community, Envelope
 from fenghuo_agent.inputs.snmp.plan import Fit, Plans
 from fenghuo_agent.inputs.snmp.poll import Reading, TooMuch
-from fenghuo_agent.inputs.snmp.session import Session, Timing
 from fenghuo_agent.inputs.snmp.tables import (
     Layouts,
     down_layout,
@@ -31,12 +28,18 @@ from fenghuo_agent.inputs.snmp.tables import (
 )
 from fenghuo_agent.inputs.snmp.tally import Tally
 from fenghuo_agent.inputs.snmp.uptime import Uptime
-from fenghuo_agent.inputs.snmp.usm import User, Usm
-from fenghuo_agent.inputs.snmp.walk import Limits
+from fenghuo_agent.snmp import ber
+from fenghuo_agent.snmp.access import Credential
+from fenghuo_agent.snmp.errors import Denied, Faulty, Flooded, Refused, SnmpError, Unanswered
+from fenghuo_agent.snmp.keyring import Keyring
+from fenghuo_agent.snmp.message import AUTHORIZATION_ERROR, GET
+from fenghuo_agent.snmp.objects import SCALAR
+from fenghuo_agent.snmp.session import Session, Timing
+from fenghuo_agent.snmp.walk import Limits
 
 log = logging.getLogger(__name__)
 
-PROBE = ber.tlv(ber.SEQUENCE, mibs.SYS_UPTIME.instance(mibs.SCALAR) + b"\x05\x00")
+PROBE = ber.tlv(ber.SEQUENCE, mibs.SYS_UPTIME.instance(SCALAR) + b"\x05\x00")
 MOVES_APART = 300.0
 MOST_MOVES = 2
 ONCE = 0.9
@@ -59,16 +62,10 @@ class Shared:
     tally: Tally
     plans: Plans = field(default_factory=Plans)
     names: Names = field(default_factory=Names)
-    users: dict[Credential, User] = field(default_factory=dict[Credential, User])
+    keyring: Keyring = field(init=False)
 
-    def envelope(self, credential: Credential) -> Envelope:
-        """A new envelope for one device; a v3 user's keys are stretched once for all."""
-        if credential.community is not None:
-            return Community(credential.community.reveal(), version=1 if credential.protocol == "1" else 2)
-        user = self.users.get(credential)
-        if user is None:
-            user = self.users[credential] = User(credential)
-        return Usm(user, self.clock.monotonic, self.random)
+    def __post_init__(self) -> None:
+        self.keyring = Keyring(self.clock.monotonic, self.random)
 
 
 class Device:
@@ -90,7 +87,7 @@ class Device:
         self._candidates = options.credentials_of(settings)
         self._credential: Credential | None = None
         timing = Timing(options.timeout, options.retries)
-        envelope = shared.envelope(self._candidates[0])
+        envelope = shared.keyring.envelope(self._candidates[0])
         self._session = Session(settings.target, envelope, timing, shared.random, shared.tally)
         self._fit = Fit(options.max_oids_per_request, options.max_reply)
         self._reading = Reading(self._session, shared.tally)
@@ -179,7 +176,7 @@ class Device:
         errors: list[SnmpError] = []
         for credential in self._candidates:
             if credential != self._credential:
-                session.envelope = self._shared.envelope(credential)
+                session.envelope = self._shared.keyring.envelope(credential)
             try:
                 await self._knock(session)
             except (Unanswered, Denied) as error:

@@ -12,9 +12,9 @@ from fenghuo.errors import FenghuoError
 from fenghuo_agent.inputs.base import Accumulator
 from fenghuo_agent.inputs.snmp.config import SnmpConfig
 from fenghuo_agent.inputs.snmp.device import Device, Shared
-from fenghuo_agent.inputs.snmp.errors import SnmpError
 from fenghuo_agent.inputs.snmp.schedule import Schedule
 from fenghuo_agent.inputs.snmp.tally import Metrics, Tally
+from fenghuo_agent.snmp.errors import SnmpError
 
 
 class DevicesFailed(FenghuoError):  # noqa: N818 — the name says what happened

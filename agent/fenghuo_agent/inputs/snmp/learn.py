@@ -7,14 +7,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from fenghuo.model import Value
-from fenghuo_agent.inputs.snmp import ber, mibs
-from fenghuo_agent.inputs.snmp.ber import ABSENT, Malformed, Oid, Varbind
-from fenghuo_agent.inputs.snmp.errors import Faulty
-from fenghuo_agent.inputs.snmp.message import GET, GET_BULK, GET_NEXT, NO_ERROR
-from fenghuo_agent.inputs.snmp.mibs import Object
+from fenghuo_agent.inputs.snmp import mibs
 from fenghuo_agent.inputs.snmp.plan import Shape
-from fenghuo_agent.inputs.snmp.session import Session
-from fenghuo_agent.inputs.snmp.walk import Limits, Walked, Walker
+from fenghuo_agent.snmp import ber
+from fenghuo_agent.snmp.ber import ABSENT, Malformed, Oid, Varbind
+from fenghuo_agent.snmp.errors import Faulty
+from fenghuo_agent.snmp.message import GET, GET_BULK, GET_NEXT, NO_ERROR
+from fenghuo_agent.snmp.objects import SCALAR, Object
+from fenghuo_agent.snmp.session import Session
+from fenghuo_agent.snmp.walk import Limits, Walked, Walker
 
 MAX_LABEL = 255
 PHYSICAL_LOOKED_AT = 10
@@ -54,7 +55,7 @@ class Learnt:
 
 async def learn(session: Session, limits: Limits) -> Learnt:
     """Read a device's facts and rows. Raises `SnmpError` where it does not answer."""
-    facts = await get_present(session, [(item, mibs.SCALAR) for item in mibs.FACTS])
+    facts = await get_present(session, [(item, SCALAR) for item in mibs.FACTS])
     walker = Walker(session, limits)
     ports = await walker.walk((*mibs.IF_LABELS, *mibs.IF_COLUMNS, mibs.IF_DISCONTINUITY))
     rows = _rows(ports)
@@ -67,7 +68,7 @@ async def learn(session: Session, limits: Limits) -> Learnt:
     numbers = {
         item.name: value
         for item in mibs.WATCHED
-        if (found := facts.get((item, mibs.SCALAR))) and (value := ber.number(found.tag, found.value)) is not None
+        if (found := facts.get((item, SCALAR))) and (value := ber.number(found.tag, found.value)) is not None
     }
     shape = Shape(
         scalars=tuple(item for item in mibs.WATCHED if item.name in numbers),

@@ -2,28 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from fenghuo_agent.snmp.ber import COUNTER32, COUNTER64, GAUGE32, INTEGER, OCTETS, OID, TIMETICKS, Oid
+from fenghuo_agent.snmp.objects import Object
 
-from fenghuo_agent.inputs.snmp import ber
-from fenghuo_agent.inputs.snmp.ber import COUNTER32, COUNTER64, GAUGE32, INTEGER, OCTETS, OID, TIMETICKS, Oid
-
-COUNTER_BITS = {COUNTER32: 32, COUNTER64: 64}
-
-
-@dataclass(frozen=True, slots=True)
-class Object:
-    """A MIB object: its name, its number without an instance, and the BER tag of its type."""
-
-    name: str
-    oid: Oid
-    tag: int
-
-    def instance(self, index: Oid) -> bytes:
-        """The encoded name of one instance."""
-        return ber.oid(self.oid + index)
-
-
-SCALAR: Oid = (0,)
 _MIB2: Oid = (1, 3, 6, 1, 2, 1)
 _SYSTEM: Oid = (*_MIB2, 1)
 _IF_ENTRY: Oid = (*_MIB2, 2, 2, 1)

@@ -8,9 +8,10 @@ from functools import lru_cache
 from typing import NamedTuple
 from weakref import WeakValueDictionary
 
-from fenghuo_agent.inputs.snmp import ber
-from fenghuo_agent.inputs.snmp.ber import COUNTER64, INTEGER
-from fenghuo_agent.inputs.snmp.mibs import SCALAR, SENSOR_STATUS, SENSOR_VALUE, Object
+from fenghuo_agent.inputs.snmp.mibs import SENSOR_STATUS, SENSOR_VALUE
+from fenghuo_agent.snmp import ber
+from fenghuo_agent.snmp.ber import COUNTER64, INTEGER
+from fenghuo_agent.snmp.objects import SCALAR, Object
 
 STEPS = (
     1,

@@ -6,13 +6,13 @@ from collections.abc import Callable, Sequence
 from typing import cast
 
 from fenghuo.model import Value
-from fenghuo_agent.inputs.snmp import ber
-from fenghuo_agent.inputs.snmp.ber import ABSENT, COUNTER32, GAUGE32, INTEGER, TIMETICKS, Malformed, Varbind
-from fenghuo_agent.inputs.snmp.errors import ErrorStatus, Faulty
-from fenghuo_agent.inputs.snmp.message import GET, NO_ERROR, TOO_BIG, Pdu
 from fenghuo_agent.inputs.snmp.plan import Chunk, Guess, Plan, Unusual
-from fenghuo_agent.inputs.snmp.session import Session
 from fenghuo_agent.inputs.snmp.tally import Tally
+from fenghuo_agent.snmp import ber
+from fenghuo_agent.snmp.ber import ABSENT, COUNTER32, GAUGE32, INTEGER, TIMETICKS, Malformed, Varbind
+from fenghuo_agent.snmp.errors import ErrorStatus, Faulty
+from fenghuo_agent.snmp.message import GET, NO_ERROR, TOO_BIG, Pdu
+from fenghuo_agent.snmp.session import Session
 
 MAX_DROPPED = 8
 ALIKE = {

@@ -9,8 +9,8 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from fenghuo_agent.inputs.base import Accumulator
 from fenghuo_agent.inputs.snmp.device import Device, Shared
-from fenghuo_agent.inputs.snmp.errors import SnmpError
 from fenghuo_agent.inputs.snmp.tally import Metrics
+from fenghuo_agent.snmp.errors import SnmpError
 
 log = logging.getLogger(__name__)
 

@@ -9,6 +9,7 @@ from functools import lru_cache
 from fenghuo.model import Layout, Table, Value
 from fenghuo_agent.inputs.snmp import mibs
 from fenghuo_agent.inputs.snmp.learn import Learnt, Sensor
+from fenghuo_agent.snmp.objects import COUNTER_BITS, Object
 
 SYSTEM_FIELDS = (
     "snmp_up",
@@ -68,10 +69,10 @@ def layouts_of(learnt: Learnt, labels: Mapping[str, str], before: Layouts | None
 
 
 @lru_cache(maxsize=256)
-def _fields_of(columns: tuple[mibs.Object, ...]) -> tuple[tuple[str, ...], Mapping[str, int]]:
+def _fields_of(columns: tuple[Object, ...]) -> tuple[tuple[str, ...], Mapping[str, int]]:
     """The fields of these columns and the widths of their counters, shared by all devices that have them."""
     fields = tuple(column.name for column in columns if column is not mibs.IF_DISCONTINUITY)
-    return fields, {column.name: mibs.COUNTER_BITS[column.tag] for column in columns if column.tag in mibs.COUNTER_BITS}
+    return fields, {column.name: COUNTER_BITS[column.tag] for column in columns if column.tag in COUNTER_BITS}
 
 
 def _key(layout: Layout) -> object:

@@ -9,26 +9,21 @@ from prometheus_client import CollectorRegistry, Histogram
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from fenghuo_agent.snmp.traffic import Traffic
+
 PREFIX = "fenghuo_agent_snmp"
 
 
 @dataclass(slots=True)
-class Tally:
+class Tally(Traffic):
     """Counts since the start, and how many sockets are open now."""
 
-    requests: int = 0
-    retries: int = 0
-    timeouts: int = 0
-    reports: int = 0
-    foreign: int = 0
-    malformed: int = 0
     values: int = 0
     missing: int = 0
     wrong: int = 0
     shrunk: int = 0
     restarts: int = 0
     skipped: int = 0
-    sockets: int = 0
     polls: dict[str, int] = field(default_factory=dict[str, int])
     walks: dict[str, int] = field(default_factory=dict[str, int])
     devices: dict[str, int] = field(default_factory=dict[str, int])

@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.ciphers import Cipher as Machine
 from cryptography.hazmat.primitives.ciphers.algorithms import AES
 from cryptography.hazmat.primitives.ciphers.modes import CBC
 
-from fenghuo_agent.inputs.snmp.ber import Malformed
+from fenghuo_agent.snmp.ber import Malformed
 
 DES_BLOCK = 8
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from fenghuo_agent.inputs.snmp import ber
-from fenghuo_agent.inputs.snmp.ber import END_OF_MIB_VIEW, Malformed, Oid, Varbind
-from fenghuo_agent.inputs.snmp.errors import ErrorStatus, Faulty, Unanswered
-from fenghuo_agent.inputs.snmp.message import GET_BULK, GET_NEXT, NO_ERROR, NO_SUCH_NAME, TOO_BIG, Pdu
-from fenghuo_agent.inputs.snmp.mibs import Object
-from fenghuo_agent.inputs.snmp.session import Session
+from fenghuo_agent.snmp import ber
+from fenghuo_agent.snmp.ber import END_OF_MIB_VIEW, Malformed, Oid, Varbind
+from fenghuo_agent.snmp.errors import ErrorStatus, Faulty, Unanswered
+from fenghuo_agent.snmp.message import GET_BULK, GET_NEXT, NO_ERROR, NO_SUCH_NAME, TOO_BIG, Pdu
+from fenghuo_agent.snmp.objects import Object
+from fenghuo_agent.snmp.session import Session
 
 COLUMNS_AT_ONCE = 6
 VARBIND_SIZE = 32

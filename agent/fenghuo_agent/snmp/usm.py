@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from random import Random
 from typing import TYPE_CHECKING, NamedTuple
 
-from fenghuo_agent.inputs.snmp import ber
-from fenghuo_agent.inputs.snmp.ber import Malformed
-from fenghuo_agent.inputs.snmp.config import Credential
-from fenghuo_agent.inputs.snmp.message import REPORT, RESPONSE, Foreign, Pdu, pdu_at
+from fenghuo_agent.snmp import ber
+from fenghuo_agent.snmp.access import Credential
+from fenghuo_agent.snmp.ber import Malformed
+from fenghuo_agent.snmp.message import REPORT, RESPONSE, Foreign, Pdu, pdu_at
 
 if TYPE_CHECKING:
-    from fenghuo_agent.inputs.snmp.ciphers import Cipher
+    from fenghuo_agent.snmp.ciphers import Cipher
 
 VERSION_3 = ber.integer(3)
 USM_MODEL = ber.integer(3)
@@ -95,7 +95,7 @@ class User:
             self.digest = DIGESTS[algorithm]
             self._auth = stretch(self.digest.hash, password.reveal().encode())
             if credential.priv:
-                from fenghuo_agent.inputs.snmp.ciphers import cipher_of  # noqa: PLC0415 — costs 6 MB, only for privacy
+                from fenghuo_agent.snmp.ciphers import cipher_of  # noqa: PLC0415 — costs 6 MB, only for privacy
 
                 name, secret = credential.priv.chosen()
                 self.cipher = cipher_of(name)

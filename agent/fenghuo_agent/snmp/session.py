@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from random import Random
 from typing import Self
 
-from fenghuo_agent.inputs.snmp.ber import Malformed
-from fenghuo_agent.inputs.snmp.config import Target
-from fenghuo_agent.inputs.snmp.errors import Denied, Flooded, Refused, SnmpError, Unanswered
-from fenghuo_agent.inputs.snmp.message import Envelope, Foreign, Pdu, request
-from fenghuo_agent.inputs.snmp.tally import Tally
-from fenghuo_agent.inputs.snmp.usm import Report, Usm
+from fenghuo_agent.snmp.access import Target
+from fenghuo_agent.snmp.ber import Malformed
+from fenghuo_agent.snmp.errors import Denied, Flooded, Refused, SnmpError, Unanswered
+from fenghuo_agent.snmp.message import Envelope, Foreign, Pdu, request
+from fenghuo_agent.snmp.traffic import Traffic
+from fenghuo_agent.snmp.usm import Report, Usm
 
 MAX_DATAGRAM = 65535
 MAX_IGNORED = 256
@@ -46,8 +46,8 @@ class Session:
         "_random",
         "_request_id",
         "_socket",
-        "_tally",
         "_timing",
+        "_traffic",
         "_unwrap",
         "_waiter",
         "deadline",
@@ -56,14 +56,14 @@ class Session:
         "target",
     )  # fmt: skip
 
-    def __init__(self, target: Target, envelope: Envelope, timing: Timing, random: Random, tally: Tally) -> None:
+    def __init__(self, target: Target, envelope: Envelope, timing: Timing, random: Random, traffic: Traffic) -> None:
         self.target = target
         self.envelope = envelope
         self.deadline = 0.0
         self.requests = 0
         self._timing = timing
         self._random = random
-        self._tally = tally
+        self._traffic = traffic
         self._socket: socket.socket | None = None
         self._waiter: asyncio.Future[Pdu] | None = None
         self._request_id = 0
@@ -85,7 +85,7 @@ class Session:
             self.close()
             raise Refused(f"cannot ask {self.target.instance}: {error.strerror or error}") from None
         self._loop.add_reader(made.fileno(), self._readable)
-        self._tally.sockets += 1
+        self._traffic.sockets += 1
         return self
 
     def close(self) -> None:
@@ -94,7 +94,7 @@ class Session:
         if made is None:
             return
         if self._loop is not None and self._loop.remove_reader(made.fileno()):
-            self._tally.sockets -= 1
+            self._traffic.sockets -= 1
         made.close()
 
     def __enter__(self) -> Self:
@@ -126,7 +126,7 @@ class Session:
                 usm.forget()
                 raise Denied(SILENCE) from None
             except Report as report:
-                self._tally.reports += 1
+                self._traffic.reports += 1
                 if last or report.kind == "unknownEngineIDs":
                     usm.forget()
                 if last or report.kind not in RECOVERABLE:
@@ -154,16 +154,16 @@ class Session:
             if wait <= 0:
                 break
             if attempt:
-                self._tally.retries += 1
+                self._traffic.retries += 1
             self.requests += 1
-            self._tally.requests += 1
+            self._traffic.requests += 1
             waiter = self._waiter = loop.create_future()
             timer = loop.call_later(wait, self._expire, waiter)
             try:
                 sock.send(wrap())
                 return await waiter
             except Unanswered:
-                self._tally.timeouts += 1
+                self._traffic.timeouts += 1
             except BlockingIOError:
                 await asyncio.sleep(min(wait, REFUSED_PAUSE))
             except OSError as refusal:
@@ -205,9 +205,9 @@ class Session:
 
     def _ignore(self, waiter: asyncio.Future[Pdu] | None, *, foreign: bool) -> None:
         if foreign:
-            self._tally.foreign += 1
+            self._traffic.foreign += 1
         else:
-            self._tally.malformed += 1
+            self._traffic.malformed += 1
         self._ignored += 1
         if self._ignored > MAX_IGNORED:
             self.close()

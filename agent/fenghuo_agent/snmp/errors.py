@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fenghuo.errors import FenghuoError
-from fenghuo_agent.inputs.snmp.message import ERROR_NAMES
+from fenghuo_agent.snmp.message import ERROR_NAMES
 
 
 class SnmpError(FenghuoError):

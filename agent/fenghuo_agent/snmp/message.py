@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple, Protocol
 
-from fenghuo_agent.inputs.snmp import ber
-from fenghuo_agent.inputs.snmp.ber import Malformed
+from fenghuo_agent.snmp import ber
+from fenghuo_agent.snmp.ber import Malformed
 
 GET = 0xA0
 GET_NEXT = 0xA1
