@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from fenghuo_agent.snmp import ber
@@ -14,6 +14,9 @@ from fenghuo_agent.snmp.session import Session
 
 COLUMNS_AT_ONCE = 6
 VARBIND_SIZE = 32
+
+Take = Callable[[Object, Oid, Varbind], None]
+"""What is done with a row of a column as it is read: its column, its index, and the value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +35,7 @@ class _Column:
     object: Object
     cursor: Oid
     found: dict[Oid, Varbind] = field(default_factory=dict[Oid, Varbind])
+    rows: int = 0
     done: bool = False
 
 
@@ -52,9 +56,14 @@ class Walker:
         self._repetitions = limits.repetitions
         self._width = COLUMNS_AT_ONCE
         self._faults: list[str] = []
+        self._to: Take | None = None
 
-    async def walk(self, objects: Sequence[Object]) -> Walked:
-        """All rows of the columns. Raises `SnmpError` where the device does not answer."""
+    async def walk(self, objects: Sequence[Object], take: Take | None = None) -> Walked:
+        """All rows of the columns. Raises `SnmpError` where the device does not answer.
+
+        With `take` each row is given to it as it is read and not kept: tables of tens of thousands of rows need no memory then.
+        """
+        self._to = take
         columns = [_Column(item, item.oid) for item in objects]
         while True:
             open_columns = [column for column in columns if not column.done][: self._width]
@@ -127,9 +136,13 @@ class Walker:
             column.done = True
         elif name <= column.cursor:
             self._end(column, f"its rows do not increase after {'.'.join(map(str, column.cursor[len(prefix) :]))}")
-        elif len(column.found) >= self._limits.rows:
+        elif column.rows >= self._limits.rows:
             self._end(column, f"more than {self._limits.rows} rows")
         else:
             column.cursor = name
+            column.rows += 1
+            if self._to is not None:
+                self._to(column.object, name[len(prefix) :], varbind)
+                return
             # Its index says which one it is; many walks at once are what an agent's memory is largest for.
             column.found[name[len(prefix) :]] = varbind._replace(name=b"")
