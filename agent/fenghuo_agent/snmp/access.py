@@ -29,8 +29,11 @@ class Target(NamedTuple):
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
-def parse_address(text: str) -> Target:
-    """Read `10.0.0.1`, `10.0.0.1:161`, `::1`, `[::1]:161`, each with `udp://` or without; ValueError where it is none."""
+def parse_address(text: str, default: int = SNMP_PORT) -> Target:
+    """Read `10.0.0.1`, `10.0.0.1:161`, `::1`, `[::1]:161`, each with `udp://` or without; ValueError where it is none.
+
+    `default` is the port where none is given.
+    """
     rest = text.removeprefix("udp://")
     bracketed = _BRACKETED.fullmatch(rest)
     if bracketed:
@@ -41,7 +44,7 @@ def parse_address(text: str) -> Target:
         host, port = rest, None
     try:
         address: IPv4Address | IPv6Address = ip_address(host)
-        number = int(port) if port is not None else SNMP_PORT
+        number = int(port) if port is not None else default
     except ValueError:
         raise ValueError(f"{text!r}: expected an IP address such as 10.0.0.1, 10.0.0.1:1161 or [2001:db8::1]") from None
     if not 0 < number < 1 << 16:

@@ -10,7 +10,10 @@ from fenghuo_agent.snmp.ber import Malformed
 GET = 0xA0
 GET_NEXT = 0xA1
 RESPONSE = 0xA2
+TRAP_1 = 0xA4
 GET_BULK = 0xA5
+INFORM = 0xA6
+TRAP_2 = 0xA7
 REPORT = 0xA8
 
 NO_ERROR = 0
@@ -62,11 +65,14 @@ def request(kind: int, request_id: int, varbinds: bytes, first: int = 0, second:
     return ber.tlv(kind, ber.integer(request_id) + fields + ber.tlv(ber.SEQUENCE, varbinds))
 
 
-def pdu_at(data: bytes, at: int, end: int) -> Pdu:
-    """The protocol data unit that fills `data[at:end]`."""
+ANSWERS = frozenset((RESPONSE, REPORT))
+
+
+def pdu_at(data: bytes, at: int, end: int, kinds: frozenset[int] = ANSWERS) -> Pdu:
+    """The protocol data unit, of one of `kinds`, that fills `data[at:end]`."""
     kind, start, stop = ber.header(data, at, end)
-    if kind not in (RESPONSE, REPORT):
-        raise Malformed(f"a message of kind {kind:#04x} where an answer belongs")
+    if kind not in kinds:
+        raise Malformed(f"a message of kind {kind:#04x}, which does not belong here")
     request_id, at = ber.read_integer(data, start, stop)
     status, at = ber.read_integer(data, at, stop)
     index, at = ber.read_integer(data, at, stop)

@@ -108,22 +108,27 @@ class User:
 
     def keys(self, engine: bytes) -> tuple[bytes, bytes]:
         """Keys for authentication and privacy at one engine."""
-        if not self.digest:
-            return b"", b""
+        return self.auth_key(engine), self.priv_key(engine)
+
+    def auth_key(self, engine: bytes) -> bytes:
+        """The key for authentication at one engine; one hash."""
+        return localise(self.digest.hash, self._auth, engine) if self.digest else b""
+
+    def priv_key(self, engine: bytes) -> bytes:
+        """The key for privacy at one engine; takes a millisecond where a key is extended as Cisco does."""
+        if not self.digest or not self.cipher:
+            return b""
         name = self.digest.hash
-        auth = localise(name, self._auth, engine)
-        if not self.cipher:
-            return auth, b""
         priv = localise(name, self._priv, engine)
         while len(priv) < self.cipher.key_size:
             if self.cipher.reeder:
                 priv += localise(name, stretch(name, priv), engine)
             else:
                 priv += hashlib.new(name, priv, usedforsecurity=False).digest()
-        return auth, priv[: self.cipher.key_size]
+        return priv[: self.cipher.key_size]
 
 
-class _Header(NamedTuple):
+class Header(NamedTuple):
     """What a v3 message says before its scoped PDU, which fills `data[body:end]`."""
 
     message_id: int
@@ -164,7 +169,7 @@ class Usm:
 
     def discovered(self, datagram: bytes, request_id: int) -> Pdu:
         """Take the engine's id, boots and time from the report that answers a discovery."""
-        head = _read_header(datagram)
+        head = read_header(datagram)
         if head.message_id != request_id or not 5 <= len(head.engine) <= 32:
             raise Foreign("no report of an engine")
         self._learn(head)
@@ -186,25 +191,11 @@ class Usm:
         return self._message(request_id, user.flags | REPORTABLE, now, user.name, salt, scoped)
 
     def _message(self, message_id: int, flags: int, engine: Engine, name: bytes, salt: bytes, scoped: bytes) -> bytes:
-        digest = self._user.digest if flags & AUTH else None
-        blank = bytes(digest.sent) if digest else b""
-        head = ber.integer(message_id) + MAX_SIZE + ber.tlv(ber.OCTETS, bytes((flags,))) + USM_MODEL
-        after = ber.tlv(ber.OCTETS, salt)
-        security = (
-            ber.tlv(ber.OCTETS, engine.id) + ber.integer(engine.boots) + ber.integer(engine.time)
-            + ber.tlv(ber.OCTETS, name) + ber.tlv(ber.OCTETS, blank) + after
-        )  # fmt: skip
-        wrapped = ber.tlv(ber.OCTETS, ber.tlv(ber.SEQUENCE, security))
-        message = ber.tlv(ber.SEQUENCE, VERSION_3 + ber.tlv(ber.SEQUENCE, head) + wrapped + scoped)
-        if digest is None:
-            return message
-        stop = len(message) - len(scoped) - len(after)
-        signature = hmac.digest(self._auth, message, digest.hash)[: digest.sent]
-        return message[: stop - digest.sent] + signature + message[stop:]
+        return message(message_id, flags, engine, name, salt, scoped, self._user.digest, self._auth)
 
     def unwrap(self, datagram: bytes, request_id: int) -> Pdu:
         """The answer in a datagram. Raises `Malformed`, `Foreign`, or `Report` where the engine refuses."""
-        head = _read_header(datagram)
+        head = read_header(datagram)
         if head.message_id != request_id:
             raise Foreign("the answer to another question")
         signed = self._signed(datagram, head)
@@ -223,45 +214,96 @@ class Usm:
         self._learn(head)
         return pdu
 
-    def _signed(self, datagram: bytes, head: _Header) -> bool:
+    def _signed(self, datagram: bytes, head: Header) -> bool:
         """Whether the message is rightly signed by the engine; raises where it is wrongly signed."""
         digest = self._user.digest
         if not head.flags & AUTH or digest is None:
             return False
         if self.engine is None or head.engine != self.engine.id or head.user != self._user.name:
             raise Foreign("another engine or user")
-        if len(head.digest) != digest.sent:
-            raise Malformed("a signature of another length")
-        stop = head.digest_at + digest.sent
-        blanked = datagram[: head.digest_at] + bytes(digest.sent) + datagram[stop:]
-        expected = hmac.digest(self._auth, blanked, digest.hash)[: digest.sent]
-        if not hmac.compare_digest(expected, head.digest):
+        if not rightly_signed(datagram, head, digest, self._auth):
             raise Foreign("a wrong signature")
         return True
 
-    def _scoped(self, datagram: bytes, head: _Header) -> Pdu:
-        data, at, end = datagram, head.body, head.end
-        if head.flags & PRIV:
-            cipher = self._user.cipher
-            if cipher is None:
-                raise Malformed("an encrypted answer to a question in the clear")
-            secret, stop = ber.read_octets(datagram, at, end)
-            if stop != end:
-                raise Malformed("octets after the end of the message")
-            data = cipher.decrypt(self._priv, head.boots, head.time, head.salt, secret)
-            at, end = 0, ber.header(data, 0, len(data))[2]
-        start, stop = ber.inside(data, at, end, ber.SEQUENCE)
-        _, at = ber.read_octets(data, start, stop)
-        _, at = ber.read_octets(data, at, stop)
-        return pdu_at(data, at, stop)
+    def _scoped(self, datagram: bytes, head: Header) -> Pdu:
+        if head.flags & PRIV and self._user.cipher is None:
+            raise Malformed("an encrypted answer to a question in the clear")
+        scoped = scoped_pdu(datagram, head, self._user.cipher, self._priv)
+        return pdu_at(scoped.data, scoped.at, scoped.end)
 
-    def _learn(self, head: _Header) -> None:
+    def _learn(self, head: Header) -> None:
         if self.engine is None or self.engine.id != head.engine:
             self._auth, self._priv = self._user.keys(head.engine)
         self.engine = Engine(head.engine, head.boots, head.time, self._now())
 
 
-def _read_header(data: bytes) -> _Header:
+def message(
+    message_id: int,
+    flags: int,
+    engine: Engine,
+    name: bytes,
+    salt: bytes,
+    scoped: bytes,
+    digest: Digest | None = None,
+    key: bytes = b"",
+) -> bytes:
+    """A whole message; signed by `digest` and `key` where the flags say that it is."""
+    if not flags & AUTH:
+        digest = None
+    blank = bytes(digest.sent) if digest else b""
+    head = ber.integer(message_id) + MAX_SIZE + ber.tlv(ber.OCTETS, bytes((flags,))) + USM_MODEL
+    after = ber.tlv(ber.OCTETS, salt)
+    security = (
+        ber.tlv(ber.OCTETS, engine.id) + ber.integer(engine.boots) + ber.integer(engine.time)
+        + ber.tlv(ber.OCTETS, name) + ber.tlv(ber.OCTETS, blank) + after
+    )  # fmt: skip
+    wrapped = ber.tlv(ber.OCTETS, ber.tlv(ber.SEQUENCE, security))
+    whole = ber.tlv(ber.SEQUENCE, VERSION_3 + ber.tlv(ber.SEQUENCE, head) + wrapped + scoped)
+    if digest is None:
+        return whole
+    stop = len(whole) - len(scoped) - len(after)
+    signature = hmac.digest(key, whole, digest.hash)[: digest.sent]
+    return whole[: stop - digest.sent] + signature + whole[stop:]
+
+
+def rightly_signed(datagram: bytes, head: Header, digest: Digest, key: bytes) -> bool:
+    """Whether the message carries the signature of `key`. Raises `Malformed` for one of another length."""
+    if len(head.digest) != digest.sent:
+        raise Malformed("a signature of another length")
+    stop = head.digest_at + digest.sent
+    blanked = datagram[: head.digest_at] + bytes(digest.sent) + datagram[stop:]
+    expected = hmac.digest(key, blanked, digest.hash)[: digest.sent]
+    return hmac.compare_digest(expected, head.digest)
+
+
+class Scoped(NamedTuple):
+    """A scoped PDU (RFC 3412, section 6): its context, and where its PDU lies in `data`."""
+
+    engine: bytes
+    context: bytes
+    data: bytes
+    at: int
+    end: int
+
+
+def scoped_pdu(datagram: bytes, head: Header, cipher: Cipher | None, key: bytes) -> Scoped:
+    """The scoped PDU of a message, decrypted by `cipher` and `key` where it is encrypted."""
+    data, at, end = datagram, head.body, head.end
+    if head.flags & PRIV:
+        if cipher is None:
+            raise Malformed("an encrypted message for a user without privacy")
+        secret, stop = ber.read_octets(datagram, at, end)
+        if stop != end:
+            raise Malformed("octets after the end of the message")
+        data = cipher.decrypt(key, head.boots, head.time, head.salt, secret)
+        at, end = 0, ber.header(data, 0, len(data))[2]
+    start, stop = ber.inside(data, at, end, ber.SEQUENCE)
+    engine, at = ber.read_octets(data, start, stop)
+    context, at = ber.read_octets(data, at, stop)
+    return Scoped(engine, context, data, at, stop)
+
+
+def read_header(data: bytes) -> Header:
     size = len(data)
     start, stop = ber.inside(data, 0, size, ber.SEQUENCE)
     version, at = ber.read_integer(data, start, stop)
@@ -285,7 +327,7 @@ def _read_header(data: bytes) -> _Header:
     salt, at = ber.read_octets(data, at, inner)
     if not 0 <= boots <= MAX_BOOTS_OR_TIME or not 0 <= time <= MAX_BOOTS_OR_TIME:
         raise Malformed("an engine's clock out of range")
-    return _Header(message_id, flags[0], engine, boots, time, user, digest_at, digest, salt, outer, stop)
+    return Header(message_id, flags[0], engine, boots, time, user, digest_at, digest, salt, outer, stop)
 
 
 def _report_kind(pdu: Pdu) -> str:
