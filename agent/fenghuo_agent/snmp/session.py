@@ -16,6 +16,7 @@ from typing import Self
 from fenghuo_agent.snmp.access import Target
 from fenghuo_agent.snmp.ber import Malformed
 from fenghuo_agent.snmp.errors import Denied, Flooded, Refused, SnmpError, Unanswered
+from fenghuo_agent.snmp.manners import Manners
 from fenghuo_agent.snmp.message import Envelope, Foreign, Pdu, request
 from fenghuo_agent.snmp.traffic import Traffic
 from fenghuo_agent.snmp.usm import Report, Usm
@@ -38,7 +39,11 @@ class Timing:
 
 
 class Session:
-    """Asks one device. `deadline`, in the event loop's time, bounds everything until `close`."""
+    """Asks one device. `deadline`, in the event loop's time, bounds everything until `close`.
+
+    `requests`, `retried` and `returned` count since `open`: requests sent (those sent again included), those sent again,
+    and variable bindings read of answers. `manners` are shared with other sessions of the same device.
+    """
 
     __slots__ = (
         "_ignored",
@@ -52,15 +57,27 @@ class Session:
         "_waiter",
         "deadline",
         "envelope",
+        "manners",
         "requests",
+        "retried",
+        "returned",
         "target",
     )  # fmt: skip
 
-    def __init__(self, target: Target, envelope: Envelope, timing: Timing, random: Random, traffic: Traffic) -> None:
+    def __init__(
+        self,
+        target: Target,
+        envelope: Envelope,
+        timing: Timing,
+        random: Random,
+        traffic: Traffic,
+        manners: Manners | None = None,
+    ) -> None:
         self.target = target
         self.envelope = envelope
         self.deadline = 0.0
-        self.requests = 0
+        self.requests = self.retried = self.returned = 0
+        self.manners = manners or Manners()
         self._timing = timing
         self._random = random
         self._traffic = traffic
@@ -76,7 +93,7 @@ class Session:
         self.close()
         self._loop = asyncio.get_running_loop()
         self.deadline = self._loop.time() + seconds
-        self.requests = self._ignored = 0
+        self.requests = self.retried = self.returned = self._ignored = 0
         family = socket.AF_INET6 if ":" in self.target.host else socket.AF_INET
         try:
             self._socket = made = socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
@@ -87,6 +104,10 @@ class Session:
         self._loop.add_reader(made.fileno(), self._readable)
         self._traffic.sockets += 1
         return self
+
+    def retime(self, timing: Timing) -> None:
+        """Wait otherwise from now on."""
+        self._timing = timing
 
     def close(self) -> None:
         """Give the socket back."""
@@ -144,6 +165,14 @@ class Session:
 
     async def _send(self, wrap: Callable[[], bytes], unwrap: Unwrap, request_id: int) -> Pdu:
         """Send until answered; an answer to an earlier try of the same question counts as well."""
+        if not await self.manners.begin(self.deadline):
+            raise Unanswered(f"{self.target.instance} is kept busy by other questions")
+        try:
+            return await self._until_answered(wrap, unwrap, request_id)
+        finally:
+            self.manners.end()
+
+    async def _until_answered(self, wrap: Callable[[], bytes], unwrap: Unwrap, request_id: int) -> Pdu:
         loop, sock = self._loop, self._socket
         if loop is None or sock is None:
             raise Refused("the session is closed")
@@ -154,6 +183,7 @@ class Session:
             if wait <= 0:
                 break
             if attempt:
+                self.retried += 1
                 self._traffic.retries += 1
             self.requests += 1
             self._traffic.requests += 1

@@ -12,7 +12,6 @@ from fenghuo_agent.snmp.message import GET_BULK, GET_NEXT, NO_ERROR, NO_SUCH_NAM
 from fenghuo_agent.snmp.objects import Object
 from fenghuo_agent.snmp.session import Session
 
-COLUMNS_AT_ONCE = 6
 VARBIND_SIZE = 32
 
 Take = Callable[[Object, Oid, Varbind], None]
@@ -48,13 +47,16 @@ class Walked:
 
 
 class Walker:
-    """Walks columns of one device; a device's faults end a column, not the walk."""
+    """Walks columns of one device; a device's faults end a column, not the walk.
+
+    What the device finds too much is remembered by the session's manners, for later walks too.
+    """
 
     def __init__(self, session: Session, limits: Limits) -> None:
         self._session = session
         self._limits = limits
-        self._repetitions = limits.repetitions
-        self._width = COLUMNS_AT_ONCE
+        self._manners = session.manners
+        self._asked = 0
         self._faults: list[str] = []
         self._to: Take | None = None
 
@@ -65,11 +67,16 @@ class Walker:
         """
         self._to = take
         columns = [_Column(item, item.oid) for item in objects]
+        stride = self._manners.stride
         while True:
-            open_columns = [column for column in columns if not column.done][: self._width]
+            open_columns = [column for column in columns if not column.done][: self._manners.width]
             if not open_columns:
                 break
-            await self._step(open_columns)
+            try:
+                await self._step(open_columns)
+            except Unanswered:
+                self._manners.restore(stride)
+                raise
         faults, self._faults = self._faults, []
         return Walked({column.object: column.found for column in columns}, faults)
 
@@ -93,19 +100,15 @@ class Walker:
 
     async def _ask(self, names: bytes, width: int) -> Pdu:
         if not self._session.envelope.bulk:
+            self._asked = 0
             return await self._session.ask(GET_NEXT, names)
         fitting = max(1, self._limits.reply // (VARBIND_SIZE * width))
-        return await self._session.ask(GET_BULK, names, 0, min(self._repetitions, fitting))
+        self._asked = min(self._limits.repetitions, self._manners.repetitions, fitting)
+        return await self._session.ask(GET_BULK, names, 0, self._asked)
 
     def _shrink(self) -> bool:
         """Ask for less from now on; False where that is not possible."""
-        if self._repetitions > 1 and self._session.envelope.bulk:
-            self._repetitions //= 2
-            return True
-        if self._width > 1:
-            self._width //= 2
-            return True
-        return False
+        return self._manners.shrink(self._asked)
 
     def _refused(self, columns: list[_Column], error: ErrorStatus) -> None:
         culprits = columns[error.index - 1 : error.index] if error.index > 0 else columns
@@ -122,7 +125,10 @@ class Walker:
             names = [ber.arcs(varbind.name) for varbind in found]
         except Malformed as reason:
             raise Faulty(f"{self._session.target.instance}: a walk is answered by {reason}") from None
-        if len(found) < len(columns) and not self._shrink():
+        self._session.returned += len(found)
+        if len(found) >= len(columns):
+            self._manners.answered()
+        elif not self._shrink():
             for column in columns[len(found) :]:
                 self._end(column, "the device leaves it out of its answer")
         for place, (name, varbind) in enumerate(zip(names, found, strict=True)):

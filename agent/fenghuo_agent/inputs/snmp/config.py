@@ -18,6 +18,12 @@ class Device(Section):
     name: str = Field("", description="The `device` label; by default the device's own sysName.")
     credential: str = Field("", description="Name of the credential; by default each is tried, in the order given.")
     interval: Duration | None = Field(None, gt=0, description="Time between two polls of this device.")
+    pace: Duration | None = Field(
+        None,
+        ge=0,
+        le=10,
+        description="Least time from one question to this device to the next; by default that of all.",
+    )
     labels: dict[str, str] = Field(
         default_factory=dict[str, str], description="More labels for every series of this device."
     )
@@ -46,6 +52,12 @@ class SnmpConfig(Section):
     )
     interval: Duration = Field(60.0, gt=0, description="Time between two polls of a device.")
     timeout: Duration = Field(2.0, gt=0, description="How long to wait for one answer before asking again.")
+    pace: Duration = Field(
+        0.0,
+        ge=0,
+        le=10,
+        description="Least time from one question to a device to the next; 0 asks as fast as it answers.",
+    )
     retries: int = Field(2, ge=0, le=10, description="How often a question is asked again.")
     deadline: Duration = Field(30.0, gt=0, description="How long one poll of one device may take in all.")
     learn_deadline: Duration = Field(120.0, gt=0, description="How long learning one device's rows may take in all.")

@@ -1,23 +1,20 @@
-"""One device: how it lets itself be asked, what it has, and what it said last."""
+"""One device: what it has, and what it said last."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from random import Random
+from collections.abc import Collection, Sequence
 
-from fenghuo.clock import Clock
 from fenghuo.model import Document, Layout, Table, Value
 from fenghuo_agent.inputs.base import Accumulator
 from fenghuo_agent.inputs.snmp import config, mibs
 from fenghuo_agent.inputs.snmp.asset import asset_of, attributes_of
-from fenghuo_agent.inputs.snmp.config import SnmpConfig
-from fenghuo_agent.inputs.snmp.labels import Names
 from fenghuo_agent.inputs.snmp.learn import Learnt, learn
-from fenghuo_agent.inputs.snmp.plan import Fit, Plans
+from fenghuo_agent.inputs.snmp.plan import Fit
 from fenghuo_agent.inputs.snmp.poll import Reading, TooMuch
+from fenghuo_agent.inputs.snmp.reach import PROBE, Reach
+from fenghuo_agent.inputs.snmp.shared import Shared
 from fenghuo_agent.inputs.snmp.tables import (
     Layouts,
     down_layout,
@@ -26,73 +23,46 @@ from fenghuo_agent.inputs.snmp.tables import (
     layouts_of,
     sensor_table,
 )
-from fenghuo_agent.inputs.snmp.tally import Tally
 from fenghuo_agent.inputs.snmp.uptime import Uptime
-from fenghuo_agent.snmp import ber
-from fenghuo_agent.snmp.access import Credential
-from fenghuo_agent.snmp.errors import Denied, Faulty, Flooded, Refused, SnmpError, Unanswered
-from fenghuo_agent.snmp.keyring import Keyring
-from fenghuo_agent.snmp.message import AUTHORIZATION_ERROR, GET
-from fenghuo_agent.snmp.objects import SCALAR
-from fenghuo_agent.snmp.session import Session, Timing
+from fenghuo_agent.snmp.errors import Faulty, SnmpError, Unanswered
+from fenghuo_agent.snmp.message import GET
+from fenghuo_agent.snmp.session import Session
 from fenghuo_agent.snmp.walk import Limits
 
 log = logging.getLogger(__name__)
 
-PROBE = ber.tlv(ber.SEQUENCE, mibs.SYS_UPTIME.instance(SCALAR) + b"\x05\x00")
 MOVES_APART = 300.0
 MOST_MOVES = 2
-ONCE = 0.9
-"""Of the time-out: less than the least wait for an answer."""
-TRY_ALL = 10
-"""After so many failures in a row the other credentials are tried as well."""
 
 
 class Moved(Exception):  # noqa: N818 — the name says what happened; never leaves this package
     """The device's rows may be others than those that were learnt."""
 
 
-@dataclass(slots=True)
-class Shared:
-    """What all devices of an input have in common."""
-
-    config: SnmpConfig
-    clock: Clock
-    random: Random
-    tally: Tally
-    plans: Plans = field(default_factory=Plans)
-    names: Names = field(default_factory=Names)
-    keyring: Keyring = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.keyring = Keyring(self.clock.monotonic, self.random)
-
-
 class Device:
-    """A device being polled. One poll at a time; the schedule sees to that."""
+    """A device being polled. One poll at a time, under `lock`."""
 
     __slots__ = (
-        "_asset", "_candidates", "_credential", "_discontinuities", "_down", "_epochs", "_fit", "_label", "_layouts", "_learnt", "_moves_from",
-        "_reading", "_relearn_at", "_session", "_shared", "_uptime", "config", "failures", "probe_at", "silent", "state",
+        "_asset", "_discontinuities", "_down", "_epochs", "_fit", "_label", "_layouts", "_learnt", "_moves_from",
+        "_reading", "_relaid", "_relearn_at", "_session", "_shared", "_uptime", "config", "failures", "lock", "poked_at",
+        "probe_at", "reach", "state",
     )  # fmt: skip
 
     def __init__(self, settings: config.Device, shared: Shared) -> None:
         self.config = settings
         self.failures = 0
         self.probe_at = 0.0
-        self.silent = False
+        self.poked_at = float("-inf")
         self.state = "unknown"
+        self.lock = asyncio.Lock()
+        self.reach = Reach(settings, shared)
         self._shared = shared
-        options = shared.config
-        self._candidates = options.credentials_of(settings)
-        self._credential: Credential | None = None
-        timing = Timing(options.timeout, options.retries)
-        envelope = shared.keyring.envelope(self._candidates[0])
-        self._session = Session(settings.target, envelope, timing, shared.random, shared.tally)
-        self._fit = Fit(options.max_oids_per_request, options.max_reply)
+        self._session = self.reach.session
+        self._fit = Fit(shared.config.max_oids_per_request, shared.config.max_reply)
         self._reading = Reading(self._session, shared.tally)
         self._learnt: Learnt | None = None
         self._layouts: Layouts | None = None
+        self._relaid = False
         self._down: Layout | None = None
         self._label = ""
         self._asset: Document | None = None
@@ -106,6 +76,11 @@ class Device:
     def instance(self) -> str:
         """The address asked."""
         return self._session.target.instance
+
+    @property
+    def host(self) -> str:
+        """The address asked, without its port."""
+        return self._session.target.host
 
     @property
     def interval(self) -> float:
@@ -122,28 +97,72 @@ class Device:
         """The `device` label as it is now."""
         return self.config.name or self._shared.names.of(self) or self.instance
 
-    async def contact(self) -> None:
-        """Find out cheaply whether the device answers. Raises `SnmpError` where it does not."""
-        self.silent = False
+    @property
+    def facts(self) -> dict[str, str]:
+        """What the device said of itself when it was learnt: sysName, sysDescr and others; {} before."""
+        return self._learnt.facts if self._learnt else {}
+
+    def visit(self) -> Session:
+        """A new, unopened session for questions beside the polls. Raises `Unanswered` where the device is not up."""
+        if self.state != "up":
+            raise Unanswered(f"{self.instance} is not known to answer")
+        return self.reach.visit()
+
+    def reconfigure(self, settings: config.Device) -> None:
+        """Take other options, of its own or the input's; what was learnt of the device is kept."""
+        shared, before = self._shared, self.config
+        self.config = settings
+        if not self.reach.reconfigure(settings):
+            self.state_unknown()
+        if self._fit.outdated(shared.config.max_oids_per_request, shared.config.max_reply):
+            self._fit = Fit(shared.config.max_oids_per_request, shared.config.max_reply)
+        if (settings.name, settings.labels) != (before.name, before.labels):
+            shared.names.claim(self, "" if settings.name else self.facts.get("sysName", ""))
+            self._relaid = True
+
+    def state_unknown(self) -> None:
+        """Ask at the next turn which credential is let in."""
+        self._shared.tally.move(self.state, "unknown")
+        self.state = "unknown"
+        self.failures = 0
+        self.probe_at = 0.0
+
+    def relearn(self) -> None:
+        """Read the rows again at the next turn."""
+        self._relearn_at = 0.0
+
+    def leave(self) -> list[Table]:
+        """The device is polled no more: what ends its series."""
+        self._session.close()
+        self._shared.names.claim(self, "")
+        before = [*(self._layouts.all() if self._layouts else ()), *filter(None, [self._down])]
+        return ended_tables(before, [], self._shared.clock.now())
+
+    async def glance(self, accumulator: Accumulator, ports: Collection[int]) -> bool:
+        """Read only these interfaces of a device that is up; False where the device has to be read whole instead.
+
+        The table handed on has the usual layout; rows that were not read are absent.
+        """
+        learnt, layouts = self._learnt, self._layouts
+        if self.state != "up" or self.unlearnt or learnt is None or layouts is None or layouts.interface is None:
+            return False
+        shape = learnt.shape
+        lines = [line for line, row in enumerate(shape.rows) if row in ports]
+        if len(lines) < len(ports):
+            return False
+        plan = self._shared.plans.get(shape.part(lines), self._fit.size)
         try:
             with self._session.open(self._shared.config.deadline) as session:
-                await self._introduce(session)
-        except (Unanswered, Refused):
-            self.silent = True
-            raise
-
-    async def stirs(self) -> bool:
-        """Whether a silent device answers one question, asked once; with several credentials to try, none is asked."""
-        if self._credential is None and len(self._candidates) > 1:
+                found = await Reading(session, self._shared.tally).read(plan, self._check)
+        except (Moved, TooMuch, SnmpError):
             return False
-        try:
-            # So short that there is no time to ask again.
-            with self._session.open(self._shared.config.timeout * ONCE) as session:
-                await self._knock(session)
-        except (Unanswered, Refused, Flooded):
-            return False
-        except SnmpError:
-            return True
+        values: list[Value] = [None] * shape.size
+        width = len(shape.columns)
+        for place, line in enumerate(lines):
+            start, source = shape.grid + line * width, shape.grid + place * width
+            values[start : start + width] = found[source : source + width]
+        now = self._shared.clock.now()
+        accumulator.table(interface_table(layouts.interface, learnt, values, now, self._epochs))
         return True
 
     async def poll(self, accumulator: Accumulator) -> None:
@@ -161,38 +180,12 @@ class Device:
 
     def unreachable(self, accumulator: Accumulator) -> None:
         """Say that the device does not answer."""
-        if self._down is None or self._down.labels["device"] != self.label:
+        if self._down is None or self._relaid or self._down.labels["device"] != self.label:
             self._down = down_layout(self._labels())
         accumulator.table(Table(self._down, self._shared.clock.now(), [(0,)]))
 
     def _labels(self) -> dict[str, str]:
         return {"job": "snmp", "instance": self.instance, "device": self.label, **self.config.labels}
-
-    async def _introduce(self, session: Session) -> None:
-        """Find a credential that is let in; for a known device, a question that costs little."""
-        if self._credential is not None and self.failures % TRY_ALL:
-            await self._knock(session)
-            return
-        errors: list[SnmpError] = []
-        for credential in self._candidates:
-            if credential != self._credential:
-                session.envelope = self._shared.keyring.envelope(credential)
-            try:
-                await self._knock(session)
-            except (Unanswered, Denied) as error:
-                errors.append(error)
-            else:
-                self._credential = credential
-                return
-        self._credential = None
-        raise next((error for error in errors if isinstance(error, Denied)), errors[-1])
-
-    @staticmethod
-    async def _knock(session: Session) -> None:
-        """Ask for sysUpTime; any answer but a refusal will do."""
-        pdu = await session.ask(GET, PROBE)
-        if pdu.status == AUTHORIZATION_ERROR:
-            raise Denied("authorizationError")
 
     async def _learn(self, accumulator: Accumulator) -> None:
         shared, options = self._shared, self._shared.config
@@ -242,7 +235,7 @@ class Device:
         self._label = self.label
         self._layouts = layouts_of(learnt, labels, old)
         before = list(old.all()) if old else []
-        if self._down is not None and self._down.labels["device"] != self._label:
+        if self._down is not None and dict(self._down.labels) != labels:
             before.append(self._down)
             self._down = None
         for table in ended_tables(before, self._layouts.all(), now):
@@ -320,7 +313,8 @@ class Device:
         learnt = self._learnt
         if learnt is None or self._layouts is None:
             return
-        if self._label != self.label:
+        if self._label != self.label or self._relaid:
+            self._relaid = False
             self._lay_out(accumulator, learnt, self._layouts)
         layouts, now = self._layouts, self._shared.clock.now()
         scalars = dict(zip((item.name for item in learnt.shape.scalars), values, strict=False))

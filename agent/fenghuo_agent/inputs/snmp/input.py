@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
+from ipaddress import ip_address
 from random import Random
 
 from prometheus_client import CollectorRegistry
@@ -10,9 +12,11 @@ from prometheus_client import CollectorRegistry
 from fenghuo.clock import Clock
 from fenghuo.errors import FenghuoError
 from fenghuo_agent.inputs.base import Accumulator
+from fenghuo_agent.inputs.snmp import config
 from fenghuo_agent.inputs.snmp.config import SnmpConfig
-from fenghuo_agent.inputs.snmp.device import Device, Shared
+from fenghuo_agent.inputs.snmp.device import Device
 from fenghuo_agent.inputs.snmp.schedule import Schedule
+from fenghuo_agent.inputs.snmp.shared import Shared
 from fenghuo_agent.inputs.snmp.tally import Metrics, Tally
 from fenghuo_agent.snmp.errors import SnmpError
 
@@ -27,33 +31,100 @@ class DevicesFailed(FenghuoError):  # noqa: N818 — the name says what happened
 
 
 class SnmpInput:
-    """Polls the configured devices."""
+    """Polls the configured devices, and those that are added while it runs."""
 
     name = "snmp"
 
     datasets: frozenset[str] = frozenset()
 
     def __init__(self, config: SnmpConfig, *, clock: Clock, random: Random, registry: CollectorRegistry) -> None:
-        tally = Tally(devices={"up": 0, "down": 0, "unknown": len(config.devices)})
+        tally = Tally(devices={"up": 0, "down": 0, "unknown": 0})
         self._metrics = Metrics(tally, registry)
         self._shared = Shared(config, clock, random, tally)
-        self.devices = [Device(settings, self._shared) for settings in config.devices]
+        self._schedule = Schedule(self._shared, self._metrics)
+        self._devices: dict[str, Device] = {}
+        self._by_host: dict[str, list[Device]] = {}
+        for settings in config.devices:
+            self.add(settings)
+
+    @property
+    def devices(self) -> list[Device]:
+        """All devices, in the order in which they came."""
+        return list(self._devices.values())
 
     @property
     def tally(self) -> Tally:
         """What was counted so far."""
         return self._shared.tally
 
+    def get(self, instance: str) -> Device | None:
+        """The device of that `instance` label."""
+        return self._devices.get(instance)
+
+    def up(self) -> Iterable[Device]:
+        """The devices that answered when they were asked last."""
+        return (device for device in self.devices if device.state == "up")
+
+    def add(self, settings: config.Device) -> Device:
+        """Poll this device from now on. One that is polled already takes the new options and keeps what it knows.
+
+        Raises ValueError where there is no credential for it.
+        """
+        if not self._shared.config.credentials_of(settings):
+            raise ValueError(f"there is no credential for {settings.address}")
+        known = self._devices.get(settings.target.instance)
+        if known is not None:
+            before = known.interval
+            known.reconfigure(settings)
+            if known.interval != before:
+                self._schedule.retime(known)
+            return known
+        device = Device(settings, self._shared)
+        self._devices[device.instance] = device
+        self._by_host.setdefault(device.host, []).append(device)
+        self._shared.tally.move("", device.state)
+        self._schedule.start(device)
+        return device
+
+    def remove(self, instance: str) -> bool:
+        """Poll a device no more, and end its series; whether it was polled."""
+        device = self._devices.pop(instance, None)
+        if device is None:
+            return False
+        there = self._by_host[device.host]
+        there.remove(device)
+        if not there:
+            del self._by_host[device.host]
+        self._shared.tally.move(device.state, "")
+        self._schedule.stop(device)
+        return True
+
+    def poke(self, host: str, if_index: int | None = None) -> bool:
+        """Poll that port (or the device) at once, but a device at most every few seconds; False where it is unknown.
+
+        `host` is an IP address, such as the one that a trap came from.
+        """
+        poked = [self._schedule.poke(device, if_index) for device in self._by_host.get(_plain(host), ())]
+        return any(poked)
+
     async def run(self, accumulator: Accumulator) -> None:
         """Poll each device at its interval until cancelled."""
-        await Schedule(self._shared, self._metrics).run(self.devices, accumulator)
+        await self._schedule.run(self.devices, accumulator)
 
     async def once(self, accumulator: Accumulator) -> None:
         """Poll each device once. Raises `DevicesFailed` with a hint for each that could not be read."""
-        schedule = Schedule(self._shared, self._metrics)
-        errors = await asyncio.gather(*(schedule.turn(device, accumulator) for device in self.devices))
-        failures = {
-            device.instance: error for device, error in zip(self.devices, errors, strict=True) if error is not None
-        }
+        devices = self.devices
+        errors = await asyncio.gather(*(self._schedule.turn(device, accumulator) for device in devices))
+        failures = {device.instance: error for device, error in zip(devices, errors, strict=True) if error is not None}
         if failures:
-            raise DevicesFailed(failures, len(self.devices))
+            raise DevicesFailed(failures, len(devices))
+
+
+def _plain(host: str) -> str:
+    """An address as devices have it; one of version 4 in the clothes of version 6 as what it is."""
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return host
+    mapped = getattr(address, "ipv4_mapped", None)
+    return str(mapped or address)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import NamedTuple
@@ -75,6 +75,17 @@ class Shape(NamedTuple):
     def size(self) -> int:
         """How many values there are, those that the device does not have included."""
         return self.grid + len(self.rows) * len(self.columns) + 2 * len(self.sensors)
+
+    def part(self, lines: Sequence[int]) -> Shape:
+        """The scalars and these of the rows alone, counted from 0."""
+        width = len(self.columns)
+        missing = frozenset(
+            at * width + place
+            for at, line in enumerate(lines)
+            for place in range(width)
+            if line * width + place in self.missing
+        )
+        return Shape(self.scalars, self.columns, tuple(self.rows[line] for line in lines), missing, ())
 
     def objects(self) -> Iterator[tuple[Object, tuple[int, ...]] | None]:
         """Object and index of each value in order; None for those that the device does not have."""
@@ -196,15 +207,20 @@ class Fit:
     many.
     """
 
-    __slots__ = ("_ceiling", "_good", "_limit", "_patience", "_steps", "size")
+    __slots__ = ("_ceiling", "_given", "_good", "_limit", "_patience", "_steps", "size")
 
     def __init__(self, most: int, reply: int) -> None:
+        self._given = most, reply
         self._steps = _steps(most)
         self._limit = reply - ENVELOPE_SIZE
         self._ceiling = most
         self._good = 0
         self._patience = PATIENCE
         self.size = self._step_below(min(most, self._limit // VARBIND_SIZE))
+
+    def outdated(self, most: int, reply: int) -> bool:
+        """Whether it was made for other limits than these."""
+        return self._given != (most, reply)
 
     def _step_below(self, size: int) -> int:
         return max((step for step in self._steps if step <= size), default=1)

@@ -8,7 +8,8 @@ import zlib
 from collections.abc import Awaitable, Callable, Sequence
 
 from fenghuo_agent.inputs.base import Accumulator
-from fenghuo_agent.inputs.snmp.device import Device, Shared
+from fenghuo_agent.inputs.snmp.device import Device
+from fenghuo_agent.inputs.snmp.shared import Shared
 from fenghuo_agent.inputs.snmp.tally import Metrics
 from fenghuo_agent.snmp.errors import SnmpError
 
@@ -17,6 +18,12 @@ log = logging.getLogger(__name__)
 JITTER = 0.02
 FIRST_ROUND = 10.0
 """Seconds over which the first polls are spread, where intervals are longer."""
+POKED_APART = 3.0
+"""Least seconds between two polls of a device out of its turn."""
+MOST_PORTS = 16
+"""Where more ports than that want to be read at once, the whole device is."""
+WHOLE = -1
+"""Stands among ports for the whole device."""
 Sleep = Callable[[float], Awaitable[object]]
 
 
@@ -38,17 +45,84 @@ class Schedule:
         self._polling = asyncio.Semaphore(shared.config.concurrency)
         self._probing = asyncio.Semaphore(shared.config.concurrency)
         self._learning = asyncio.Semaphore(shared.config.learning)
+        self._running: tuple[asyncio.TaskGroup, Accumulator] | None = None
+        self._tasks: dict[Device, asyncio.Task[None]] = {}
+        self._poked: dict[Device, set[int]] = {}
 
     async def run(self, devices: Sequence[Device], accumulator: Accumulator) -> None:
-        """Poll each device at its interval."""
+        """Poll each device at its interval, and those that come later by `start`; until cancelled."""
         async with asyncio.TaskGroup() as group:
-            for device in devices:
-                group.create_task(self._tend(device, accumulator), name=f"snmp {device.instance}")
+            self._running = group, accumulator
+            try:
+                for device in devices:
+                    self.start(device)
+                await asyncio.Event().wait()
+            finally:
+                self._running = None
+                self._tasks.clear()
+                self._poked.clear()
 
-    async def _tend(self, device: Device, accumulator: Accumulator) -> None:
+    def start(self, device: Device) -> None:
+        """Poll one more device from now on; where nothing runs, nothing happens."""
+        if self._running is None:
+            return
+        group, accumulator = self._running
+        self._tasks[device] = group.create_task(self._tend(device, accumulator), name=f"snmp {device.instance}")
+
+    def retime(self, device: Device) -> None:
+        """Go by the device's interval, which is another, without a poll between."""
+        if self._running is None or device not in self._tasks:
+            return
+        group, accumulator = self._running
+        self._tasks.pop(device).cancel()
+        self._tasks[device] = group.create_task(
+            self._tend(device, accumulator, first=False), name=f"snmp {device.instance}"
+        )
+
+    def stop(self, device: Device) -> None:
+        """Poll a device no more, and end its series."""
+        task = self._tasks.pop(device, None)
+        if task is not None:
+            task.cancel()
+        ended = device.leave()
+        if self._running is not None:
+            for table in ended:
+                self._running[1].table(table)
+
+    def poke(self, device: Device, port: int | None) -> bool:
+        """Poll a device, or one port of it, at once; soon where it was done just now. False where nothing runs."""
+        if self._running is None or device not in self._tasks:
+            return False
+        ports = self._poked.get(device)
+        if ports is None:
+            ports = self._poked[device] = set()
+            group, accumulator = self._running
+            group.create_task(self._after_poke(device, accumulator), name=f"snmp {device.instance} at once")
+        if len(ports) <= MOST_PORTS:
+            ports.add(WHOLE if port is None else port)
+        return True
+
+    async def _after_poke(self, device: Device, accumulator: Accumulator) -> None:
+        clock = self._shared.clock
+        wait = device.poked_at + POKED_APART - clock.monotonic()
+        if wait > 0:
+            await self._sleep(wait)
+        device.poked_at = clock.monotonic()
+        ports = self._poked.pop(device, set[int]())
+        if device not in self._tasks:
+            return
+        self._shared.tally.pokes += 1
+        if WHOLE not in ports and len(ports) <= MOST_PORTS:
+            async with device.lock, self._polling:
+                if await device.glance(accumulator, ports):
+                    return
+        device.probe_at = 0.0
+        await self.turn(device, accumulator)
+
+    async def _tend(self, device: Device, accumulator: Accumulator, *, first: bool = True) -> None:
         clock, random, interval = self._shared.clock, self._shared.random, device.interval
         due = clock.monotonic() + phase(device.instance, interval)
-        if interval > FIRST_ROUND:
+        if interval > FIRST_ROUND and first:
             # Whoever starts an agent sees every device soon, not when its turn in a long interval comes.
             await self._sleep(phase(device.instance, FIRST_ROUND))
             await self.turn(device, accumulator)
@@ -65,6 +139,10 @@ class Schedule:
 
     async def turn(self, device: Device, accumulator: Accumulator) -> SnmpError | None:
         """Poll one device, or say that it is down where it is still silent; what failed, if it did."""
+        async with device.lock:
+            return await self._turn(device, accumulator)
+
+    async def _turn(self, device: Device, accumulator: Accumulator) -> SnmpError | None:
         clock, options = self._shared.clock, self._shared.config
         if device.failures and clock.monotonic() < device.probe_at and not await self._stirs(device):
             device.unreachable(accumulator)
@@ -88,15 +166,15 @@ class Schedule:
 
     async def _stirs(self, device: Device) -> bool:
         """Whether a device that was silent answers one question, so that none is said to be down once it is back."""
-        if not device.silent:
+        if not device.reach.silent:
             return False
         async with self._probing:
-            return await device.stirs()
+            return await device.reach.stirs()
 
     async def _poll(self, device: Device, accumulator: Accumulator) -> None:
         if device.state != "up":
             async with self._probing:
-                await device.contact()
+                await device.reach.contact(device.failures)
         if device.unlearnt:
             async with self._learning, self._polling:
                 await self._timed(device, accumulator)
@@ -118,8 +196,7 @@ class Schedule:
         device.state = "down" if error else "up"
         if before == device.state:
             return
-        tally.devices[before] = tally.devices.get(before, 0) - 1
-        tally.devices[device.state] = tally.devices.get(device.state, 0) + 1
+        tally.move(before, device.state)
         if error:
             log.warning("%s", error, extra={"device": device.instance})
         elif before == "down":

@@ -24,6 +24,7 @@ class Tally(Traffic):
     shrunk: int = 0
     restarts: int = 0
     skipped: int = 0
+    pokes: int = 0
     polls: dict[str, int] = field(default_factory=dict[str, int])
     walks: dict[str, int] = field(default_factory=dict[str, int])
     devices: dict[str, int] = field(default_factory=dict[str, int])
@@ -31,6 +32,12 @@ class Tally(Traffic):
     def poll(self, result: str) -> None:
         """Count a poll by its result: `ok` or an error's kind."""
         self.polls[result] = self.polls.get(result, 0) + 1
+
+    def move(self, before: str, after: str) -> None:
+        """A device's state is another; an empty one is that of no device."""
+        for state, step in ((before, -1), (after, 1)):
+            if state:
+                self.devices[state] = self.devices.get(state, 0) + step
 
     def walk(self, result: str) -> None:
         """Count the learning of a device by its result: `ok` or an error's kind."""
@@ -45,6 +52,7 @@ _COUNTERS = {
     "values": "Values read.",
     "shrunk": "Times a device's requests were made smaller.",
     "restarts": "Device restarts seen.",
+    "pokes": "Polls out of turn, of a port or a device that a trap told of.",
     "skipped": "Polls left out because the one before was not over.",
 }
 

@@ -1,0 +1,29 @@
+"""What all devices of an input have in common."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from random import Random
+
+from fenghuo.clock import Clock
+from fenghuo_agent.inputs.snmp.config import SnmpConfig
+from fenghuo_agent.inputs.snmp.labels import Names
+from fenghuo_agent.inputs.snmp.plan import Plans
+from fenghuo_agent.inputs.snmp.tally import Tally
+from fenghuo_agent.snmp.keyring import Keyring
+
+
+@dataclass(slots=True)
+class Shared:
+    """`config` is that of now: it may be exchanged while devices are polled."""
+
+    config: SnmpConfig
+    clock: Clock
+    random: Random
+    tally: Tally
+    plans: Plans = field(default_factory=Plans)
+    names: Names = field(default_factory=Names)
+    keyring: Keyring = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.keyring = Keyring(self.clock.monotonic, self.random)
