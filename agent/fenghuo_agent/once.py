@@ -115,7 +115,7 @@ def _own(table: Table) -> Iterator[str]:
         for name, value in values.items()
         if value
     ]
-    yield from _aligned(found, numbers=(1,))
+    yield from aligned(found, numbers=(1,))
 
 
 def _labels(labels: Mapping[str, str]) -> str:
@@ -129,7 +129,7 @@ def _page(table: Table) -> Iterator[str]:
     if len(rows) == 1:
         labels, values = rows[0]
         own = [(name, value) for name, value in labels.items() if name not in _SHARED and value]
-        lines = _aligned([*own, *((name, _cell(value)) for name, value in values.items())])
+        lines = aligned([*own, *((name, _cell(value)) for name, value in values.items())])
     else:
         lines = _grid(rows, table.layout.fields)
     yield from (f"  {line}" for line in lines)
@@ -143,7 +143,7 @@ def _grid(rows: Sequence[tuple[Mapping[str, str], Mapping[str, int | float]]], f
         (*(labels.get(name, "") for name in own), *(_cell(values.get(field)) for field in read))
         for labels, values in rows
     ]
-    return _aligned([(*own, *read), *cells], numbers=range(len(own), len(own) + len(read)))
+    return aligned([(*own, *read), *cells], numbers=range(len(own), len(own) + len(read)))
 
 
 def _cell(value: Value) -> str:
@@ -152,7 +152,7 @@ def _cell(value: Value) -> str:
     return f"{value:.6g}" if isinstance(value, float) and not value.is_integer() else f"{value:.0f}"
 
 
-def _aligned(rows: Sequence[Sequence[str]], numbers: Sequence[int] = ()) -> Iterator[str]:
+def aligned(rows: Sequence[Sequence[str]], numbers: Sequence[int] = ()) -> Iterator[str]:
     """Rows of cells in columns as wide as their widest; those in `numbers` end flush."""
     short = [[cell if len(cell) <= _MAX_CELL else cell[: _MAX_CELL - 1] + "…" for cell in row] for row in rows]
     widths = [max(map(_width, column)) for column in zip(*short, strict=True)]

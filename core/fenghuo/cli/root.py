@@ -27,12 +27,14 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "collector": ("fenghuo_collector.cli:app", "Run a collector, or check its configuration."),
     "rules": ("fenghuo.rules.tools.cli:app", "Check, test and explain rule files."),
     "replay": ("fenghuo.rules.tools.replay:app", "Give recorded events and readings to the rules."),
+    "survey": ("fenghuo_agent.survey.cli:app", "Read all that one device tells by SNMP."),
+    "profiles": ("fenghuo_agent.profiles.cli:app", "Check, list and explain device profiles."),
     "config": ("fenghuo.cli.configuration:app", "Print the schema or reference of a configuration."),
     "version": ("fenghuo.cli.version:app", "Print the versions of Fenghuo, Python and system."),
 }
 """Subcommand → where it is (`module:attribute`) and what it does, for help without importing it."""
 
-_EXTRAS = {"agent": "agent", "collector": "collector", "demo": "all", "config": "all"}
+_EXTRAS = {"agent": "agent", "survey": "agent", "profiles": "agent", "collector": "collector", "demo": "all", "config": "all"}
 _OWN = ("fenghuo", "fenghuo_agent", "fenghuo_collector")
 
 

@@ -34,8 +34,8 @@ def load(path: Path, model: type[Model], *, env: Mapping[str, str]) -> Model:
     return parse(content, model, env=env, file=str(path), folder=path.parent)
 
 
-def parse(content: bytes, model: type[Model], *, env: Mapping[str, str], file: str, folder: Path) -> Model:
-    """As `load`, of a file's content; `file` names it in problems."""
+def parse(content: bytes, model: type[Model], *, env: Mapping[str, str] | None, file: str, folder: Path) -> Model:
+    """As `load`, of a file's content; `file` names it in problems. With `env` None, `${NAME}` stays as it is."""
     tree, problems, wrong = read(content, file, env)
     if tree.children is None or tree.is_list:
         problems.append(Problem(Place(file, tree.line, tree.column), "expected a mapping: lines of `key: value`"))

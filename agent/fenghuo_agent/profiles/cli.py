@@ -1,0 +1,66 @@
+"""`fenghuo profiles`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from fenghuo.cli.output import JsonOption, print_error, print_json, problem_json
+from fenghuo.errors import Located, Problem
+from fenghuo_agent.profiles.files import profile_files, shipped_path
+from fenghuo_agent.profiles.library import Library
+
+app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
+
+Folders = Annotated[list[Path], typer.Argument(metavar="[FOLDER]…", help="Profiles of your own, which win over ours.")]
+
+
+@app.callback()
+def profiles() -> None:
+    """Check, list and explain device profiles."""
+
+
+@app.command()
+def check(folders: Folders = [], as_json: JsonOption = False) -> None:  # noqa: B006 — typer's way; never changed
+    """Check the shipped profiles and those in FOLDER; print what is wrong, each at its place."""
+    files, problems = profile_files([shipped_path(), *folders])
+    problems += Library(files).check()
+    if as_json:
+        print_json({"ok": not problems, "profiles": len(files), "problems": [problem_json(each) for each in problems]})
+    elif problems:
+        print_error(Located(sorted(problems, key=_place)))
+    else:
+        sys.stdout.write(f"{len(files)} profiles: OK\n")
+    raise typer.Exit(int(bool(problems)))
+
+
+def _place(problem: Problem) -> tuple[str, int, int]:
+    return problem.place.file, problem.place.line, problem.place.column
+
+
+@app.command("list")
+def list_(folders: Folders = [], as_json: JsonOption = False) -> None:  # noqa: B006 — typer's way; never changed
+    """List the profiles: name, how devices are told, title."""
+    library = Library.load(folders)
+    found = [_summary(library, name) for name in library.names]
+    if as_json:
+        print_json(found)
+        return
+    for each in found:
+        told = "every device" if each["standard"] else ", ".join(each["sysObjectID"]) or "-"
+        sys.stdout.write(f"{each['name']:28} {each['title']}\n{'':28} {told}\n")
+
+
+def _summary(library: Library, name: str) -> dict[str, Any]:
+    head = library.file(name).head
+    return {
+        "name": name,
+        "title": head.title,
+        "standard": head.standard,
+        "extends": head.extends,
+        "sysObjectID": [oid for match in head.match for oid in match.sysObjectID],
+        "file": str(library.file(name).path),
+    }

@@ -1,0 +1,174 @@
+"""A profile as it is used: objects resolved, templates read, what it extends merged in."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from fenghuo_agent.profiles.quantities import Quantity
+from fenghuo_agent.profiles.rows import Column, Reference, Rows, number_of, text_of
+from fenghuo_agent.profiles.template import Template
+from fenghuo_agent.snmp.ber import Oid
+
+FACTS = ("vendor", "type", "os", "model", "version", "serial", "name", "location", "contact")
+Section = Literal["sensors", "supplies", "wireless"]
+SECTIONS: tuple[Section, ...] = ("sensors", "supplies", "wireless")
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """An object of the row that must have one of these values: numbers, texts, regular expressions, comparisons."""
+
+    reference: Reference
+    texts: frozenset[str]
+    patterns: tuple[re.Pattern[str], ...] = ()
+    comparisons: tuple[tuple[str, float], ...] = ()
+
+    def holds(self, rows: Rows, index: Oid) -> bool:
+        """Whether it holds for the row; a row without the object fulfils none but the empty text."""
+        found = rows.find(self.reference, index)
+        varbind = found[1] if found else None
+        text = text_of(varbind)
+        if text in self.texts or (self.reference.column.enum and _word(self.reference.column.enum, text) in self.texts):
+            return True
+        if any(pattern.search(text) for pattern in self.patterns):
+            return True
+        number = number_of(varbind) if self.comparisons else None
+        return number is not None and any(_compares(number, sign, limit) for sign, limit in self.comparisons)
+
+
+def _word(enum: Mapping[int, str], text: str) -> str:
+    return enum.get(int(text), "") if text.lstrip("-").isdecimal() else ""
+
+
+def _compares(number: float, sign: str, limit: float) -> bool:
+    if sign.endswith("="):
+        return number >= limit if sign[0] == ">" else number <= limit
+    return number > limit if sign == ">" else number < limit
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """One source of one fact about the device."""
+
+    template: Template
+    pattern: re.Pattern[str] | None
+    map: Mapping[str, str] | None
+    when: tuple[Condition, ...]
+    tests: tuple[tuple[Reference, re.Pattern[str]], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """A value by another object's value."""
+
+    reference: Reference
+    map: Mapping[str, str | int | float]
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Limits as numbers in the result's unit, or objects that hold them."""
+
+    low_critical: float | Reference | None = None
+    low: float | Reference | None = None
+    high: float | Reference | None = None
+    high_critical: float | Reference | None = None
+
+    def each(self) -> tuple[float | Reference | None, ...]:
+        """From low to high."""
+        return self.low_critical, self.low, self.high, self.high_critical
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Reading:
+    """What to read: a column's every row, or a scalar, and what its raw values mean. One for all devices and rows."""
+
+    section: Section
+    value: Column
+    name: Template | None
+    quantity: Quantity | Chosen | None
+    scale: float | Chosen
+    precision: Reference | None
+    offset: float
+    convert: str | None
+    pattern: re.Pattern[str] | None
+    absent: frozenset[int | float]
+    absent_texts: frozenset[str]
+    range: tuple[float, float] | None
+    when: tuple[Condition, ...]
+    unless: tuple[Condition, ...]
+    of: tuple[Reference, ...]
+    inverted: bool
+    limits: Limits
+    status: Reference | None
+    states: Mapping[str, tuple[str, str]]
+    aggregate: str | None
+    interval: float | None
+    labels: Mapping[str, Template]
+
+    @property
+    def references(self) -> Iterator[Reference]:
+        """Every object beside the value that it looks at."""
+        for template in (*((self.name,) if self.name else ()), *self.labels.values()):
+            yield from template.references
+        for condition in (*self.when, *self.unless):
+            yield condition.reference
+        for chosen in (self.quantity, self.scale):
+            if isinstance(chosen, Chosen):
+                yield chosen.reference
+        yield from self.of
+        yield from (limit for limit in self.limits.each() if isinstance(limit, Reference))
+        yield from (reference for reference in (self.precision, self.status) if reference is not None)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Metric:
+    """MIB objects as they are, under their own names."""
+
+    name: str
+    columns: tuple[Column, ...]
+    labels: Mapping[str, Template]
+    interval: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Trap:
+    """A notification: its MIB name, how grave it is, a text with places."""
+
+    name: str
+    level: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """One alternative of what devices a profile is for."""
+
+    prefixes: tuple[Oid, ...] = ()
+    description: re.Pattern[str] | None = None
+    present: tuple[Oid, ...] = ()
+
+    def rank(self, object_id: Oid, description: str) -> tuple[int, int, int] | None:
+        """How specific it is for this device (higher wins), before `present` is asked; None where it is for others."""
+        longest = max((len(prefix) for prefix in self.prefixes if object_id[: len(prefix)] == prefix), default=0)
+        if self.prefixes and not longest:
+            return None
+        if self.description is not None and not self.description.search(description):
+            return None
+        return int(bool(self.present)), longest, int(self.description is not None)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Profile:
+    """A profile, ready to be used."""
+
+    name: str
+    title: str
+    facts: Mapping[str, tuple[Fact, ...]]
+    readings: tuple[Reading, ...]
+    metrics: tuple[Metric, ...]
+    traps: Mapping[Oid, Trap] = field(default_factory=dict[Oid, Trap])
+    excludes: frozenset[str] = frozenset()

@@ -1,0 +1,1 @@
+"""Survey: all that can be read of one device, as one document."""
