@@ -1,0 +1,49 @@
+"""Own addresses, and those of others by ARP and Neighbour Discovery (IP-MIB)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from fenghuo_agent.snmp.ber import Oid, Varbind
+from fenghuo_agent.snmp.walk import Walker
+from fenghuo_agent.topology import decode, mibs
+from fenghuo_agent.topology.seen import Bindings, Seen
+
+INVALID = 2
+VIRTUAL = ((0x00005E000100, 0x00005E0002FF), (0x00000C07AC00, 0x00000C07ACFF), (0x00000C9FF000, 0x00000C9FFFFF))
+"""MACs that several routers share in turn: VRRP (RFC 9568), HSRP versions 1 and 2."""
+
+
+async def own(walker: Walker, seen: Seen) -> list[str]:
+    """Fill in the device's own addresses; what was wrong with its tables is returned."""
+    walked = await walker.walk((mibs.AD_ENT, mibs.ADDRESS))
+    found = [decode.address_of_arcs(index) for index in walked.columns[mibs.AD_ENT]]
+    found += [decode.inet_address(index) for index in walked.columns[mibs.ADDRESS]]
+    seen.addresses = frozenset(address for address in found if decode.useful(address))
+    seen.macs = frozenset(mac for mac in seen.macs if not shared(mac))
+    return walked.faults
+
+
+async def bindings(walker: Walker, seen: Seen) -> list[str]:
+    """Fill in who has which address; what was wrong with the tables is returned."""
+    pairs: list[tuple[int, str]] = []
+    walked = await walker.walk((mibs.NET_TO_PHYSICAL, mibs.NET_TO_PHYSICAL_KIND))
+    kinds = walked.columns[mibs.NET_TO_PHYSICAL_KIND]
+    pairs += _pairs(walked.columns[mibs.NET_TO_PHYSICAL], kinds, modern=True)
+    older = await walker.walk((mibs.NET_TO_MEDIA, mibs.NET_TO_MEDIA_KIND))
+    pairs += _pairs(older.columns[mibs.NET_TO_MEDIA], older.columns[mibs.NET_TO_MEDIA_KIND], modern=False)
+    seen.bindings = Bindings(pairs)
+    return walked.faults + older.faults
+
+
+def _pairs(column: Mapping[Oid, Varbind], kinds: Mapping[Oid, Varbind], *, modern: bool) -> Iterator[tuple[int, str]]:
+    for index, varbind in column.items():
+        mac = decode.mac(decode.octets(varbind))
+        address = decode.inet_address(index[1:]) if modern else decode.address_of_arcs(index[1:])
+        if mac and decode.useful(address) and decode.number(kinds.get(index)) != INVALID:
+            yield mac, address
+
+
+def shared(mac: int) -> bool:
+    """Whether a MAC is one that routers hand to each other."""
+    return any(first <= mac <= last for first, last in VIRTUAL)

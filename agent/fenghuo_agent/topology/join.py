@@ -1,0 +1,61 @@
+"""What many devices saw, joined into one picture. Nothing here waits or asks; the same input gives the same picture."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from fenghuo_agent.topology.forwarding import Forwarding
+from fenghuo_agent.topology.identity import Directory
+from fenghuo_agent.topology.links import Links
+from fenghuo_agent.topology.locations import locate
+from fenghuo_agent.topology.model import ACCESS_POINT, AGENT, UPLINK, Link, Topology
+from fenghuo_agent.topology.seen import Bindings, Seen
+
+
+def join(seen: Mapping[str, Seen], agent: frozenset[int] = frozenset(), more: Bindings | None = None) -> Topology:
+    """Nodes, links and locations from what each device (by its instance) saw.
+
+    `agent` are the agent's own MACs, from which the tree of switches hangs where one of them knows where they are; `more`
+    are addresses that the agent itself knows.
+    """
+    directory = Directory(seen)
+    links = Links(seen, directory)
+    links.told()
+    forwarding = Forwarding(seen, directory.macs, agent)
+    forwarding.infer(links)
+    made = links.merged()
+    uplinks = _uplinks(made, directory, forwarding)
+    bindings = Bindings(pair for one in (*(one.bindings for one in seen.values()), more or ()) for pair in one)
+    locations, port_macs = locate(seen, uplinks, made, directory, forwarding)
+    nodes = {name: directory.nodes[name] for name in sorted(directory.nodes) if name != AGENT}
+    topology = Topology(nodes, made, locations, bindings, uplinks, {}, port_macs, seen)
+    topology.attached = _attached(topology)
+    return topology
+
+
+def _attached(topology: Topology) -> dict[str, str]:
+    """Devices without links hang where their MACs are, by what they say of themselves or by ARP."""
+    linked = {end.node for link in topology.links for end in (link.a, link.b)}
+    found: dict[str, str] = {}
+    for name, one in topology.seen.items():
+        if name not in linked and (place := topology.whereabouts(name, one.macs)):
+            found[name] = place
+    return found
+
+
+def _uplinks(made: list[Link], directory: Directory, forwarding: Forwarding) -> dict[tuple[str, int], str]:
+    """Ports that lead on: to what passes frames on, or to where other switches are seen."""
+    found: dict[tuple[str, int], str] = {}
+    for link in made:
+        for near, far in ((link.a, link.b), (link.b, link.a)):
+            node = directory.nodes[far.node]
+            if not near.if_index or not directory.nodes[near.node].known:
+                continue
+            place = near.node, near.if_index
+            if node.access_point:
+                found.setdefault(place, ACCESS_POINT)
+            elif node.passes_on:
+                found[place] = UPLINK
+    for place in forwarding.towards_bridges():
+        found.setdefault(place, UPLINK)
+    return found

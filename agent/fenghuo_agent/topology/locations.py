@@ -1,0 +1,77 @@
+"""Where each MAC is: on the port that leads to no other switch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from fenghuo_agent.topology.forwarding import Forwarding
+from fenghuo_agent.topology.identity import Directory
+from fenghuo_agent.topology.model import ACCESS, Link, Locations, Place
+from fenghuo_agent.topology.seen import Seen
+
+ON_PORT, BEHIND_UNREAD, FURTHER = 0, 1, 2
+"""How near a port is to what is seen on it: it is there; behind a node that cannot be read; behind switches that were read."""
+
+
+def locate(
+    seen: Mapping[str, Seen],
+    uplinks: Mapping[tuple[str, int], str],
+    links: Sequence[Link],
+    directory: Directory,
+    forwarding: Forwarding,
+) -> tuple[Locations, dict[str, dict[int, int]]]:
+    """The place of each MAC, and how many MACs each port of each switch has.
+
+    A MAC may be seen on several ports where it moved a moment ago: the nearest counts, and of equally near ones that with
+    the fewest MACs.
+    """
+    port_macs = {name: _counts(one) for name, one in seen.items() if one.bridge}
+    far = _beyond(links, directory, forwarding)
+    places: list[Place] = []
+    weights: list[tuple[int, int]] = []
+    found: dict[int, int] = {}
+    switches = {mac for mac, owner in directory.macs.items() if owner in forwarding.via}
+    for name, one in seen.items():
+        numbers: dict[int, int] = {}
+        counts = port_macs.get(name, {})
+        for mac, port, vlan in one.stations:
+            number = numbers.get(port, -1)
+            if number < 0:
+                number = numbers[port] = len(places)
+                rank = ON_PORT if uplinks.get((name, port), ACCESS) == ACCESS else far.get((name, port), BEHIND_UNREAD)
+                places.append(Place(name, port, rank != FURTHER))
+                weights.append((rank, counts[port]))
+            before = found.get(mac)
+            if (before is None or weights[number] < weights[before >> 16]) and mac not in switches:
+                found[mac] = number << 16 | vlan
+    behind = {
+        (near.node, near.if_index): other.node
+        for link in links
+        for near, other in ((link.a, link.b), (link.b, link.a))
+        if not directory.nodes[other.node].known and uplinks.get((near.node, near.if_index))
+    }
+    return Locations(found, places, behind), port_macs
+
+
+def _beyond(links: Sequence[Link], directory: Directory, forwarding: Forwarding) -> dict[tuple[str, int], int]:
+    """The ports that lead to switches that were read."""
+    found = dict.fromkeys(forwarding.towards_bridges(), FURTHER)
+    for link in links:
+        for near, other in ((link.a, link.b), (link.b, link.a)):
+            if directory.nodes[other.node].known and other.node in forwarding.via:
+                found[near.node, near.if_index] = FURTHER
+    return found
+
+
+def _counts(one: Seen) -> dict[int, int]:
+    """How many different MACs each port has; ports of the bridge that have none too."""
+    counts = {one.port(port): 0 for port in one.base_ports.values()}
+    several: set[tuple[int, int]] = set()
+    vlans = set(one.stations.vlans)
+    for mac, port, _ in one.stations:
+        if len(vlans) > 1:
+            if (mac, port) in several:
+                continue
+            several.add((mac, port))
+        counts[port] = counts.get(port, 0) + 1
+    return counts

@@ -1,0 +1,182 @@
+"""What one device says of the network around it."""
+
+from __future__ import annotations
+
+from array import array
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from ipaddress import IPv4Address, IPv6Address, ip_address
+from typing import NamedTuple
+
+
+class Port(NamedTuple):
+    """An interface: its names, its MAC (0 where it has none) and its IANAifType."""
+
+    if_index: int
+    name: str
+    descr: str
+    alias: str
+    mac: int
+    kind: int
+
+    @property
+    def label(self) -> str:
+        """What it is called: ifName, else ifDescr, else its number."""
+        return self.name or self.descr or str(self.if_index)
+
+
+class Neighbour(NamedTuple):
+    """What a discovery protocol heard on a port.
+
+    `port` is the own ifIndex, 0 where it is not known. `chassis` is the neighbour's MAC or 0, `chassis_id` its id as text
+    with `chassis_kind` LLDP's subtype; `port_id`, `port_kind` and `port_descr` are its port's.
+    """
+
+    port: int
+    protocol: str
+    chassis: int
+    chassis_id: str
+    chassis_kind: int
+    port_id: str
+    port_kind: int
+    port_descr: str
+    name: str
+    descr: str
+    addresses: tuple[str, ...]
+    capabilities: frozenset[str]
+
+
+class Designated(NamedTuple):
+    """Who speaks for the segment behind a port, by the spanning tree: its bridge's MAC and its port's number."""
+
+    port: int
+    bridge: int
+    number: int
+
+
+class Stations:
+    """The forwarding table: MACs, the ports (ifIndex) on which they were learnt, their VLANs (0: not known).
+
+    14 octets an entry: a switch in the middle of a school knows tens of thousands.
+    """
+
+    __slots__ = ("macs", "ports", "vlans")
+
+    def __init__(self, entries: Iterable[tuple[int, int, int]] = ()) -> None:
+        self.macs = array("Q")
+        self.ports = array("I")
+        self.vlans = array("H")
+        for mac, port, vlan in entries:
+            self.add(mac, port, vlan)
+
+    def add(self, mac: int, port: int, vlan: int) -> None:
+        """Take one entry."""
+        self.macs.append(mac)
+        self.ports.append(port)
+        self.vlans.append(vlan)
+
+    def __iter__(self) -> Iterator[tuple[int, int, int]]:
+        return zip(self.macs, self.ports, self.vlans, strict=True)
+
+    def __len__(self) -> int:
+        return len(self.macs)
+
+
+class Bindings:
+    """Which MAC has which address, from ARP and Neighbour Discovery; sorted once by `seal`, then searched by bisection."""
+
+    __slots__ = ("_four", "_six", "_wide")
+
+    def __init__(self, pairs: Iterable[tuple[int, str]] = ()) -> None:
+        four: set[tuple[int, int]] = set()
+        six: set[tuple[int, bytes]] = set()
+        for mac, text in pairs:
+            if ":" in text:
+                six.add((mac, IPv6Address(text.partition("%")[0]).packed))
+            else:
+                four.add((mac, int(IPv4Address(text))))
+        # MAC and IPv4 address do not fit 64 bits together, so that both stand in arrays of their own.
+        ordered = sorted(four)
+        self._four = (array("Q", (mac for mac, _ in ordered)), array("I", (number for _, number in ordered)))
+        wide = sorted(six)
+        self._six = array("Q", (mac for mac, _ in wide))
+        self._wide = b"".join(packed for _, packed in wide)
+
+    def __len__(self) -> int:
+        return len(self._four[0]) + len(self._six)
+
+    def __iter__(self) -> Iterator[tuple[int, str]]:
+        for mac, number in zip(*self._four, strict=True):
+            yield mac, str(IPv4Address(number))
+        for place, mac in enumerate(self._six):
+            yield mac, self._sixth(place)
+
+    def of(self, mac: int) -> list[str]:
+        """The addresses of a MAC."""
+        macs, numbers = self._four
+        found: list[str] = []
+        place = bisect_left(macs, mac)
+        while place < len(macs) and macs[place] == mac:
+            found.append(str(IPv4Address(numbers[place])))
+            place += 1
+        place = bisect_left(self._six, mac)
+        while place < len(self._six) and self._six[place] == mac:
+            found.append(self._sixth(place))
+            place += 1
+        return found
+
+    def macs(self, address: str) -> list[int]:
+        """The MACs that have an address; none where it is no address."""
+        try:
+            ip_address(address)
+        except ValueError:
+            return []
+        if ":" in address:
+            wanted = IPv6Address(address).packed
+            return [mac for place, mac in enumerate(self._six) if self._wide[16 * place : 16 * place + 16] == wanted]
+        number = int(IPv4Address(address))
+        return [mac for mac, found in zip(*self._four, strict=True) if found == number]
+
+    def _sixth(self, place: int) -> str:
+        return str(IPv6Address(self._wide[16 * place : 16 * place + 16]))
+
+
+@dataclass(slots=True)
+class Seen:
+    """One device's answer.
+
+    `macs` and `addresses` are its own. `aggregates` gives for a member port its aggregate (ifIndex both). `advertised`
+    gives for the port ids that it sends by LLDP their ifIndex. `silent` names the parts that could not be read: what is
+    not in them is unknown, not gone. `faults` is what was wrong with its tables.
+    """
+
+    instance: str
+    device: str = ""
+    time: int = 0
+    name: str = ""
+    chassis: str = ""
+    bridge: bool = False
+    macs: frozenset[int] = frozenset()
+    addresses: frozenset[str] = frozenset()
+    ports: dict[int, Port] = field(default_factory=dict[int, Port])
+    base_ports: dict[int, int] = field(default_factory=dict[int, int])
+    neighbours: list[Neighbour] = field(default_factory=list[Neighbour])
+    stations: Stations = field(default_factory=Stations)
+    bindings: Bindings = field(default_factory=Bindings)
+    aggregates: dict[int, int] = field(default_factory=dict[int, int])
+    advertised: dict[str, int] = field(default_factory=dict[str, int])
+    blocked: frozenset[int] = frozenset()
+    root_port: int = 0
+    designated: list[Designated] = field(default_factory=list[Designated])
+    silent: frozenset[str] = frozenset()
+    faults: tuple[str, ...] = ()
+
+    def port(self, index: int) -> int:
+        """The aggregate of a port, or the port itself."""
+        return self.aggregates.get(index, index)
+
+    def label(self, index: int) -> str:
+        """What a port is called."""
+        found = self.ports.get(index)
+        return found.label if found else str(index) if index else ""

@@ -1,0 +1,50 @@
+"""Forwarding tables that a switch keeps for each VLAN behind a context (Cisco's `community@vlan`, `vlan-<n>` in v3)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from fenghuo_agent.snmp.errors import SnmpError
+from fenghuo_agent.snmp.message import Envelope
+from fenghuo_agent.snmp.session import Session
+from fenghuo_agent.snmp.walk import Limits, Walker
+from fenghuo_agent.topology import decode, mibs
+from fenghuo_agent.topology.bridge import Table
+from fenghuo_agent.topology.seen import Seen
+
+OPERATIONAL = 1
+RESERVED = range(1002, 1006)
+"""VLANs of FDDI and Token Ring, which every switch has and none uses."""
+MOST = 256
+
+
+async def read(session: Session, limits: Limits, seen: Seen, envelope: Callable[[int], Envelope]) -> list[str]:
+    """Add each VLAN's table; a VLAN that does not answer is left out."""
+    walked = await Walker(session, limits).walk((mibs.VTP_STATE,))
+    numbers = [
+        index[-1]
+        for index, varbind in walked.columns[mibs.VTP_STATE].items()
+        if decode.number(varbind) == OPERATIONAL and index[-1] not in RESERVED
+    ]
+    before = session.envelope
+    try:
+        for number in sorted(numbers)[:MOST]:
+            session.envelope = envelope(number)
+            await _one(session, limits, seen, number)
+    finally:
+        session.envelope = before
+    return walked.faults
+
+
+async def _one(session: Session, limits: Limits, seen: Seen, number: int) -> None:
+    try:
+        walker = Walker(session, limits)
+        base = await walker.walk((mibs.BASE_PORT,))
+        seen.base_ports |= {
+            index[0]: port for index, found in base.columns[mibs.BASE_PORT].items() if (port := decode.number(found))
+        }
+        table = Table(seen, number)
+        await walker.walk((mibs.FDB_PORT, mibs.FDB_STATUS), table.take)
+        table.hand_over()
+    except SnmpError:
+        return
