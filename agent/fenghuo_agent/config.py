@@ -13,6 +13,7 @@ from fenghuo.config import Duration, LocalPath, Section
 from fenghuo.model import AgentId, Site
 from fenghuo_agent.batcher import BatchConfig
 from fenghuo_agent.inputs.mqtt_sensor.config import MqttSensorConfig
+from fenghuo_agent.inputs.probe.config import ProbeConfig, targets_alone
 from fenghuo_agent.inputs.self_.config import SelfConfig
 from fenghuo_agent.inputs.snmp.config import SnmpConfig
 from fenghuo_agent.spool import SpoolConfig
@@ -44,6 +45,9 @@ class InputsConfig(Section):
     mqtt_sensor: list[MqttSensorConfig] = Field(
         default_factory=list[MqttSensorConfig], description="Environmental sensors that publish to an MQTT broker."
     )
+    probe: Annotated[
+        ProbeConfig | None, BeforeValidator(targets_alone, json_schema_input_type=ProbeConfig | list[Any] | None)
+    ] = Field(default=None, description="Hosts and services that are asked whether they answer, and how well.")
     self_: SelfConfig = Field(
         default_factory=SelfConfig, alias="self", description="The agent's own health; always read."
     )

@@ -31,4 +31,8 @@ def build_inputs(config: AgentConfig, clock: Clock, random: Random, registry: Co
         from fenghuo_agent.inputs.mqtt_sensor.metrics import MqttSensorMetrics  # noqa: PLC0415 — see above
 
         built += mqtt_sensor.inputs(asked.mqtt_sensor, MqttSensorMetrics(registry), clock)
+    if asked.probe is not None:
+        from fenghuo_agent.inputs.probe.input import ProbeInput  # noqa: PLC0415 — what is not used takes no memory
+
+        built.append(ProbeInput(asked.probe, clock=clock, random=random, registry=registry))
     return built

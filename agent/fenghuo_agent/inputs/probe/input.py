@@ -1,0 +1,88 @@
+"""The `probe` input: targets asked on their beats, or all once."""
+
+from __future__ import annotations
+
+import asyncio
+from random import Random
+
+from prometheus_client import CollectorRegistry
+
+from fenghuo.clock import Clock
+from fenghuo.errors import FenghuoError
+from fenghuo_agent.inputs.base import Accumulator
+from fenghuo_agent.inputs.probe.config import ProbeConfig
+from fenghuo_agent.inputs.probe.outcome import CannotProbe, ProbeFailed
+from fenghuo_agent.inputs.probe.prober import Explained, Prober, Shared, targets
+from fenghuo_agent.inputs.probe.schedule import Schedule
+from fenghuo_agent.inputs.probe.tally import Metrics, Tally
+
+
+class TargetsFailed(FenghuoError):  # noqa: N818 — the name says what happened
+    """Targets that did not answer as they should: each with what is wrong."""
+
+    def __init__(self, failures: dict[str, ProbeFailed | CannotProbe], asked: int) -> None:
+        self.failures = failures
+        lines = "\n".join(f"  {target}: {error}" for target, error in failures.items())
+        super().__init__(f"{len(failures)} of {asked} probes failed:\n{lines}")
+
+
+def nothing_explains(host: str) -> None:
+    """For where no topology is known."""
+    del host
+
+
+class ProbeInput:
+    """Probes the configured targets.
+
+    `explained` says, for a host that does not answer, which dead device upstream explains it; the readings then say so
+    (`probe_explained`), and rules are silent about it. It is asked in the event loop and must not wait.
+    """
+
+    name = "probe"
+    datasets: frozenset[str] = frozenset()
+
+    def __init__(
+        self,
+        config: ProbeConfig,
+        *,
+        clock: Clock,
+        random: Random,
+        registry: CollectorRegistry,
+        explained: Explained = nothing_explains,
+    ) -> None:
+        self._config = config
+        self._clock = clock
+        self._random = random
+        self._shared = Shared.make(clock, explained)
+        self._metrics = Metrics(self._shared.tally, registry)
+        self.probers = [Prober(target, self._shared) for target in targets(config)]
+
+    @property
+    def tally(self) -> Tally:
+        """What was counted so far."""
+        return self._shared.tally
+
+    async def run(self, accumulator: Accumulator) -> None:
+        """Probe each target at its interval until cancelled."""
+        try:
+            await self._schedule().run(self.probers, accumulator)
+        finally:
+            self._shared.close()
+
+    async def once(self, accumulator: Accumulator) -> None:
+        """Probe each target once. Raises `TargetsFailed` with what is wrong with each that failed."""
+        schedule = self._schedule()
+        try:
+            errors = await asyncio.gather(*(schedule.turn(prober, accumulator) for prober in self.probers))
+        finally:
+            self._shared.close()
+        failures = {
+            f"{prober.target.kind} {prober.target.instance}": error
+            for prober, error in zip(self.probers, errors, strict=True)
+            if error is not None
+        }
+        if failures:
+            raise TargetsFailed(failures, len(self.probers))
+
+    def _schedule(self) -> Schedule:
+        return Schedule(self._clock, self._random, self._shared.tally, self._metrics, self._config.concurrency)
