@@ -30,7 +30,7 @@ from .conftest import FakeDevice, integer, unsigned
 
 REQUEST = 123_456_789
 SHAPE = Shape(
-    (mibs.SYS_UPTIME,), (mibs.IF_OPER_STATUS, *mibs.IF_HIGH_CAPACITY[:2], mibs.IF_ERRORS[0]), (1, 700), frozenset(), ()
+    (mibs.SYS_UPTIME,), (mibs.IF_OPER_STATUS, *mibs.IF_HIGH_CAPACITY[:2], mibs.IF_ERRORS[0]), (1, 700), frozenset()
 )
 PLAN = Plans().get(SHAPE, 20)
 CHUNK = PLAN.chunks[0]

@@ -26,7 +26,7 @@ def attributes_of(target: Target, label: str, learnt: Learnt) -> Document:
         "firmware": facts.get("entPhysicalFirmwareRev"),
         "software": facts.get("entPhysicalSoftwareRev"),
         "ports": len(learnt.shape.rows) or None,
-        "sensors": len(learnt.sensors) or None,
+        "sensors": learnt.sensors or None,
     }
     return {
         "message": ": ".join([f"{label} ({target.instance})", *filter(None, [facts.get("sysDescr")])]),

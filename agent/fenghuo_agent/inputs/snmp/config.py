@@ -8,6 +8,7 @@ from typing import Self
 from pydantic import Field, model_validator
 
 from fenghuo.config import Duration, Section, Size
+from fenghuo_agent.discovery.config import Discover
 from fenghuo_agent.snmp.access import Address, Credential, Target, parse_address
 
 
@@ -49,6 +50,9 @@ class SnmpConfig(Section):
     devices: list[Device] = Field(default_factory=list[Device], description="The devices to poll.")
     credentials: list[Credential] = Field(
         default_factory=list[Credential], description="Communities and users, in the order in which they are tried."
+    )
+    discover: Discover | None = Field(
+        None, description="Subnets in which devices are found by themselves; a list of them, or options."
     )
     interval: Duration = Field(60.0, gt=0, description="Time between two polls of a device.")
     timeout: Duration = Field(2.0, gt=0, description="How long to wait for one answer before asking again.")
@@ -97,6 +101,10 @@ class SnmpConfig(Section):
             if device.target in seen:
                 raise ValueError(f"device {device.address} is given twice")
             seen.add(device.target)
+        if self.discover and (missing := self.discover.misnamed(self.credentials)):
+            raise ValueError(f"discover: there is no credential named {missing!r}")
+        if self.discover and not self.credentials:
+            raise ValueError("discover needs at least one credential (a community or a v3 user)")
         if self.devices and not self.credentials:
             raise ValueError("devices need at least one credential (a community or a v3 user)")
         return self

@@ -10,6 +10,7 @@ from fenghuo.model import Document, Layout, Table, Value
 from fenghuo_agent.inputs.base import Accumulator
 from fenghuo_agent.inputs.snmp import config, mibs
 from fenghuo_agent.inputs.snmp.asset import asset_of, attributes_of
+from fenghuo_agent.inputs.snmp.extras import Answers, Extras
 from fenghuo_agent.inputs.snmp.learn import Learnt, learn
 from fenghuo_agent.inputs.snmp.plan import Fit
 from fenghuo_agent.inputs.snmp.poll import Reading, TooMuch
@@ -21,7 +22,6 @@ from fenghuo_agent.inputs.snmp.tables import (
     ended_tables,
     interface_table,
     layouts_of,
-    sensor_table,
 )
 from fenghuo_agent.inputs.snmp.uptime import Uptime
 from fenghuo_agent.snmp.errors import Faulty, SnmpError, Unanswered
@@ -43,8 +43,8 @@ class Device:
     """A device being polled. One poll at a time, under `lock`."""
 
     __slots__ = (
-        "_asset", "_discontinuities", "_down", "_epochs", "_fit", "_label", "_layouts", "_learnt", "_moves_from",
-        "_reading", "_relaid", "_relearn_at", "_session", "_shared", "_uptime", "config", "failures", "lock", "poked_at",
+        "_answers", "_asset", "_discontinuities", "_down", "_epochs", "_extras", "_fit", "_label", "_layouts", "_learnt", "_moves_from",
+        "_reading", "_relaid", "_relearn_at", "_session", "_shared", "_uptime", "_walked", "config", "failures", "lock", "poked_at",
         "probe_at", "reach", "state",
     )  # fmt: skip
 
@@ -60,6 +60,9 @@ class Device:
         self._session = self.reach.session
         self._fit = Fit(shared.config.max_oids_per_request, shared.config.max_reply)
         self._reading = Reading(self._session, shared.tally)
+        self._answers = Answers(shared.config.max_oids_per_request, shared.config.max_reply)
+        self._extras = Extras((), self._answers)
+        self._walked = 0.0
         self._learnt: Learnt | None = None
         self._layouts: Layouts | None = None
         self._relaid = False
@@ -116,6 +119,8 @@ class Device:
             self.state_unknown()
         if self._fit.outdated(shared.config.max_oids_per_request, shared.config.max_reply):
             self._fit = Fit(shared.config.max_oids_per_request, shared.config.max_reply)
+            self._answers = Answers(shared.config.max_oids_per_request, shared.config.max_reply)
+            self._extras = Extras(self._extras.blocks, self._answers)
         if (settings.name, settings.labels) != (before.name, before.labels):
             shared.names.claim(self, "" if settings.name else self.facts.get("sysName", ""))
             self._relaid = True
@@ -172,11 +177,16 @@ class Device:
         """
         shared, loop = self._shared, asyncio.get_running_loop()
         started = loop.time()
-        with self._session.open(shared.config.deadline) as session:
+        self._walked = 0.0
+        with self._session.open(shared.config.deadline):
             if self.unlearnt:
                 await self._learn(accumulator)
             values = await self._read(accumulator)
-            self._hand_on(accumulator, values, loop.time() - started, session.requests)
+            self._settle(accumulator)
+            extras = await self._read_extras()
+            self._hand_on(accumulator, values, loop.time() - started)
+            for table in extras:
+                accumulator.table(table)
 
     def unreachable(self, accumulator: Accumulator) -> None:
         """Say that the device does not answer."""
@@ -191,7 +201,8 @@ class Device:
         shared, options = self._shared, self._shared.config
         session = self._session
         loop = asyncio.get_running_loop()
-        deadline, session.deadline = session.deadline, loop.time() + options.learn_deadline
+        started = loop.time()
+        deadline, session.deadline = session.deadline, started + options.learn_deadline
         limits = Limits(options.max_repetitions, options.max_rows, options.max_reply)
         try:
             learnt = await learn(session, limits)
@@ -200,6 +211,7 @@ class Device:
             raise
         shared.tally.walk("faulty" if learnt.faults else "ok")
         session.deadline = max(deadline, loop.time() + options.deadline)
+        self._walked += loop.time() - started
         if learnt.faults and (self._learnt is None or learnt.faults != self._learnt.faults):
             log.warning("%s: %s", self.instance, "; ".join(learnt.faults), extra={"device": self.instance})
         now = shared.clock.monotonic()
@@ -210,7 +222,7 @@ class Device:
         if first:
             log.info(
                 "%s is %s: %d ports, %d sensors",
-                *(self.instance, self._label, len(learnt.shape.rows), len(learnt.sensors)),
+                *(self.instance, self._label, len(learnt.shape.rows), learnt.sensors),
                 extra={"device": self.instance},
             )
         uptime = learnt.scalars.get("sysUpTime")
@@ -227,6 +239,7 @@ class Device:
         if before is None or before.shape.rows != learnt.shape.rows:
             self._discontinuities = ()
         self._learnt = learnt
+        self._extras = Extras(learnt.blocks, self._answers)
         self._lay_out(accumulator, learnt, old)
 
     def _lay_out(self, accumulator: Accumulator, learnt: Learnt, old: Layouts | None) -> None:
@@ -309,22 +322,37 @@ class Device:
         if any(line * width not in shape.missing for line in gone):
             raise Moved
 
-    def _hand_on(self, accumulator: Accumulator, values: Sequence[Value], seconds: float, requests: int) -> None:
-        learnt = self._learnt
+    def _settle(self, accumulator: Accumulator) -> None:
+        """Go by the labels of now, before anything is handed on."""
+        if self._learnt is not None and (self._label != self.label or self._relaid):
+            self._relaid = False
+            self._lay_out(accumulator, self._learnt, self._layouts)
+
+    async def _read_extras(self) -> list[Table]:
+        """What else is due; where that fails, the rest of the poll counts."""
+        if self._layouts is None or not self._extras.blocks:
+            return []
+        shared = self._shared
+        now, time = shared.clock.monotonic(), shared.clock.now()
+        try:
+            return await self._extras.read(self._session, self._layouts.blocks, now, self.interval, time)
+        except SnmpError as error:
+            shared.tally.poll_extras(error.kind)
+            log.debug("%s: sensors: %s", self.instance, error, extra={"device": self.instance})
+            return []
+
+    def _hand_on(self, accumulator: Accumulator, values: Sequence[Value], seconds: float) -> None:
+        learnt, session = self._learnt, self._session
         if learnt is None or self._layouts is None:
             return
-        if self._label != self.label or self._relaid:
-            self._relaid = False
-            self._lay_out(accumulator, learnt, self._layouts)
         layouts, now = self._layouts, self._shared.clock.now()
         scalars = dict(zip((item.name for item in learnt.shape.scalars), values, strict=False))
-        up = (1, scalars.get("sysUpTime"), scalars.get("ifNumber"), seconds, requests)
+        counts = session.requests, session.retried, session.returned
+        up = (1, scalars.get("sysUpTime"), scalars.get("ifNumber"), seconds, self._walked, *counts)
         accumulator.table(Table(layouts.system, now, [(value,) for value in up]))
         if layouts.interface is not None:
             self._note_discontinuities(learnt, values)
             accumulator.table(interface_table(layouts.interface, learnt, values, now, self._epochs))
-        for group in layouts.sensors:
-            accumulator.table(sensor_table(group, values, now))
 
     def _note_discontinuities(self, learnt: Learnt, values: Sequence[Value]) -> None:
         """Begin a new epoch for interfaces whose ifCounterDiscontinuityTime is another than at the poll before."""

@@ -6,8 +6,9 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from fenghuo.model import Value
 from fenghuo_agent.inputs.snmp import mibs
+from fenghuo_agent.inputs.snmp.entity import entity_blocks
+from fenghuo_agent.inputs.snmp.extras import Block
 from fenghuo_agent.inputs.snmp.plan import Shape
 from fenghuo_agent.snmp import ber
 from fenghuo_agent.snmp.ber import ABSENT, Malformed, Oid, Varbind
@@ -17,28 +18,7 @@ from fenghuo_agent.snmp.objects import SCALAR, Object
 from fenghuo_agent.snmp.session import Session
 from fenghuo_agent.snmp.walk import Limits, Walked, Walker
 
-MAX_LABEL = 255
 PHYSICAL_LOOKED_AT = 10
-
-
-@dataclass(frozen=True, slots=True)
-class Sensor:
-    """One ENTITY-SENSOR-MIB sensor: its entPhysicalIndex and name, the field it becomes, and its power of ten."""
-
-    index: int
-    name: str
-    field: str
-    exponent: int
-    factor: float = 1.0
-
-    def value(self, raw: Value, status: Value) -> Value:
-        """The measurement in the field's unit; None where the device says that it has none now (RFC 3433)."""
-        if raw is None or status not in (mibs.SENSOR_OK, None) or abs(raw) >= mibs.SENSOR_OVERFLOW:
-            return None
-        if self.field == "sensor_state":
-            return 1 if raw == 1 else 0
-        scaled = raw * 10**self.exponent if self.exponent >= 0 else raw / 10**-self.exponent
-        return scaled * self.factor if self.factor != 1.0 else scaled
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +29,13 @@ class Learnt:
     scalars: dict[str, int]
     shape: Shape
     row_labels: dict[str, list[str]]
-    sensors: tuple[Sensor, ...]
+    blocks: tuple[Block, ...] = ()
     faults: tuple[str, ...] = field(default=())
+
+    @property
+    def sensors(self) -> int:
+        """How many sensors there are."""
+        return sum(len(block.extras) for block in self.blocks if block.name == "sensor")
 
 
 async def learn(session: Session, limits: Limits) -> Learnt:
@@ -62,7 +47,7 @@ async def learn(session: Session, limits: Limits) -> Learnt:
     slow = [row for row in rows if (row,) not in ports.columns[mibs.IF_HIGH_CAPACITY[0]]]
     fallback = await walker.walk(mibs.IF_FALLBACK) if slow else Walked()
     columns, missing = _grid(rows, ports, fallback, frozenset(slow))
-    sensors, sensor_faults = await _sensors(walker)
+    blocks, sensor_faults = await entity_blocks(walker)
     texts = {item.name: _text(varbind) for (item, _), varbind in facts.items()}
     texts |= await _chassis(session)
     numbers = {
@@ -75,11 +60,15 @@ async def learn(session: Session, limits: Limits) -> Learnt:
         columns=columns,
         rows=tuple(rows),
         missing=missing,
-        sensors=tuple(sensor.index for sensor in sensors),
     )
     faults = (*ports.faults, *fallback.faults, *sensor_faults)
     return Learnt(
-        {name: text for name, text in texts.items() if text}, numbers, shape, _labels(rows, ports), sensors, faults
+        {name: text for name, text in texts.items() if text},
+        numbers,
+        shape,
+        _labels(rows, ports),
+        tuple(blocks),
+        faults,
     )
 
 
@@ -136,25 +125,6 @@ def _labels(rows: list[int], ports: Walked) -> dict[str, list[str]]:
     return labels
 
 
-async def _sensors(walker: Walker) -> tuple[tuple[Sensor, ...], list[str]]:
-    walked = await walker.walk((mibs.SENSOR_TYPE, mibs.SENSOR_SCALE, mibs.SENSOR_PRECISION))
-    kinds = _numbers(walked, mibs.SENSOR_TYPE)
-    if not kinds:
-        return (), walked.faults
-    names = await walker.walk((mibs.PHYSICAL_NAME,))
-    scales, precisions = _numbers(walked, mibs.SENSOR_SCALE), _numbers(walked, mibs.SENSOR_PRECISION)
-    sensors: list[Sensor] = []
-    for index, kind in sorted(kinds.items()):
-        name = mibs.SENSOR_FIELDS.get(kind)
-        scale, precision = scales.get(index, mibs.SCALE_UNITS), precisions.get(index, 0)
-        if name is None or not 1 <= scale <= 17 or not -8 <= precision <= 9:
-            continue
-        label = _text(names.columns[mibs.PHYSICAL_NAME].get((index,)))
-        exponent = 3 * (scale - mibs.SCALE_UNITS) - max(precision, 0)
-        sensors.append(Sensor(index, label, name, exponent, mibs.SENSOR_FACTORS.get(kind, 1.0)))
-    return tuple(sensors), walked.faults + names.faults
-
-
 async def _chassis(session: Session) -> dict[str, str]:
     """Model, serial number and versions of the first chassis (ENTITY-MIB), by two requests."""
     first = ber.tlv(ber.SEQUENCE, ber.oid(mibs.PHYSICAL_CLASS.oid) + b"\x05\x00")
@@ -177,19 +147,11 @@ async def _chassis(session: Session) -> dict[str, str]:
     return {item.name: _text(varbind) for (item, _), varbind in facts.items()}
 
 
-def _numbers(walked: Walked, item: Object) -> dict[int, int]:
-    return {
-        index[0]: number
-        for index, varbind in walked.columns[item].items()
-        if len(index) == 1 and (number := ber.number(varbind.tag, varbind.value)) is not None
-    }
-
-
 def _text(varbind: Varbind | None) -> str:
     if varbind is None:
         return ""
     if varbind.tag == ber.OCTETS:
-        return ber.text(varbind.value)[:MAX_LABEL]
+        return ber.text(varbind.value)[: mibs.MAX_LABEL]
     if varbind.tag == ber.OID:
         try:
             return ".".join(map(str, ber.arcs(varbind.value)))

@@ -5,6 +5,8 @@ from __future__ import annotations
 from fenghuo_agent.snmp.ber import COUNTER32, COUNTER64, GAUGE32, INTEGER, OCTETS, OID, TIMETICKS, Oid
 from fenghuo_agent.snmp.objects import Object
 
+MAX_LABEL = 255
+"""Most characters of a label that a device gives."""
 _MIB2: Oid = (1, 3, 6, 1, 2, 1)
 _SYSTEM: Oid = (*_MIB2, 1)
 _IF_ENTRY: Oid = (*_MIB2, 2, 2, 1)

@@ -8,7 +8,6 @@ from functools import lru_cache
 from typing import NamedTuple
 from weakref import WeakValueDictionary
 
-from fenghuo_agent.inputs.snmp.mibs import SENSOR_STATUS, SENSOR_VALUE
 from fenghuo_agent.snmp import ber
 from fenghuo_agent.snmp.ber import COUNTER64, INTEGER
 from fenghuo_agent.snmp.objects import SCALAR, Object
@@ -55,7 +54,7 @@ ROOM = 0.97
 
 
 class Shape(NamedTuple):
-    """What a device has: its answers are the scalars, then the interfaces row by row, then two values a sensor.
+    """What a device has in what is read at every poll: the scalars, then the interfaces row by row.
 
     `missing` holds the places in the grid of rows × columns that the device does not have.
     """
@@ -64,7 +63,6 @@ class Shape(NamedTuple):
     columns: tuple[Object, ...]
     rows: tuple[int, ...]
     missing: frozenset[int]
-    sensors: tuple[int, ...]
 
     @property
     def grid(self) -> int:
@@ -74,7 +72,7 @@ class Shape(NamedTuple):
     @property
     def size(self) -> int:
         """How many values there are, those that the device does not have included."""
-        return self.grid + len(self.rows) * len(self.columns) + 2 * len(self.sensors)
+        return self.grid + len(self.rows) * len(self.columns)
 
     def part(self, lines: Sequence[int]) -> Shape:
         """The scalars and these of the rows alone, counted from 0."""
@@ -85,7 +83,7 @@ class Shape(NamedTuple):
             for place in range(width)
             if line * width + place in self.missing
         )
-        return Shape(self.scalars, self.columns, tuple(self.rows[line] for line in lines), missing, ())
+        return Shape(self.scalars, self.columns, tuple(self.rows[line] for line in lines), missing)
 
     def objects(self) -> Iterator[tuple[Object, tuple[int, ...]] | None]:
         """Object and index of each value in order; None for those that the device does not have."""
@@ -96,9 +94,6 @@ class Shape(NamedTuple):
             for column in self.columns:
                 yield None if place in self.missing else (column, (row,))
                 place += 1
-        for sensor in self.sensors:
-            yield SENSOR_VALUE, (sensor,)
-            yield SENSOR_STATUS, (sensor,)
 
 
 class Unusual(Exception):  # noqa: N818 — the name says what an answer is; never leaves this package

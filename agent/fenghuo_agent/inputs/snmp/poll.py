@@ -56,6 +56,7 @@ class Reading:
                 check(values[:unchecked])
                 unchecked = 0
         self._tally.values += len(values)
+        self._session.returned += len(values)
         if plan.places is None:
             return values
         result: list[Value] = [None] * plan.shape.size

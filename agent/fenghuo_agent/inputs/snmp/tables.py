@@ -8,7 +8,7 @@ from functools import lru_cache
 
 from fenghuo.model import Layout, Table, Value
 from fenghuo_agent.inputs.snmp import mibs
-from fenghuo_agent.inputs.snmp.learn import Learnt, Sensor
+from fenghuo_agent.inputs.snmp.learn import Learnt
 from fenghuo_agent.snmp.objects import COUNTER_BITS, Object
 
 SYSTEM_FIELDS = (
@@ -16,17 +16,11 @@ SYSTEM_FIELDS = (
     "sysUpTime",
     "ifNumber",
     "snmp_scrape_duration_seconds",
+    "snmp_scrape_walk_duration_seconds",
     "snmp_scrape_packets_sent",
+    "snmp_scrape_packets_retried",
+    "snmp_scrape_pdus_returned",
 )
-
-
-@dataclass(frozen=True, slots=True)
-class SensorGroup:
-    """The sensors of one quantity and where their values stand among what is read."""
-
-    layout: Layout
-    sensors: tuple[Sensor, ...]
-    places: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,15 +29,15 @@ class Layouts:
 
     system: Layout
     interface: Layout | None = None
-    sensors: tuple[SensorGroup, ...] = ()
+    blocks: tuple[Layout, ...] = ()
+    """One for each block of extras, in their order."""
 
     def all(self) -> Iterable[Layout]:
         """Each of them."""
         yield self.system
         if self.interface is not None:
             yield self.interface
-        for group in self.sensors:
-            yield group.layout
+        yield from self.blocks
 
 
 def down_layout(labels: Mapping[str, str]) -> Layout:
@@ -64,7 +58,7 @@ def layouts_of(learnt: Learnt, labels: Mapping[str, str], before: Layouts | None
     return Layouts(
         same(Layout("system", labels, {}, SYSTEM_FIELDS)),
         same(interface) if interface else None,
-        tuple(SensorGroup(same(group.layout), group.sensors, group.places) for group in _sensor_groups(learnt, labels)),
+        tuple(same(block.layout(labels)) for block in learnt.blocks),
     )
 
 
@@ -80,23 +74,6 @@ def _key(layout: Layout) -> object:
     return layout.name, tuple(layout.labels.items()), rows, tuple(layout.fields)
 
 
-def _sensor_groups(learnt: Learnt, labels: Mapping[str, str]) -> Iterable[SensorGroup]:
-    shape = learnt.shape
-    start = shape.grid + len(shape.rows) * len(shape.columns)
-    fields = dict.fromkeys(sensor.field for sensor in learnt.sensors)
-    for field in fields:
-        chosen = [(place, sensor) for place, sensor in enumerate(learnt.sensors) if sensor.field == field]
-        row_labels = {
-            "entPhysicalIndex": [str(sensor.index) for _, sensor in chosen],
-            "entPhysicalName": [sensor.name for _, sensor in chosen],
-        }
-        yield SensorGroup(
-            Layout("sensor", labels, row_labels, (field,)),
-            tuple(sensor for _, sensor in chosen),
-            tuple(start + 2 * place for place, _ in chosen),
-        )
-
-
 def interface_table(layout: Layout, learnt: Learnt, values: Sequence[Value], time: int, epochs: Sequence[int]) -> Table:
     """The interfaces' values, which stand row by row, as columns."""
     shape = learnt.shape
@@ -106,48 +83,36 @@ def interface_table(layout: Layout, learnt: Learnt, values: Sequence[Value], tim
     return Table(layout, time, columns, epochs)
 
 
-def sensor_table(group: SensorGroup, values: Sequence[Value], time: int) -> Table:
-    """The measurements of one quantity."""
-    column = [
-        sensor.value(values[place], values[place + 1])
-        for sensor, place in zip(group.sensors, group.places, strict=True)
-    ]
-    return Table(group.layout, time, [column])
-
-
 def ended_tables(before: Iterable[Layout], after: Iterable[Layout], time: int) -> list[Table]:
     """Tables that end the series which were there before and are not there after."""
-    left: dict[tuple[str, tuple[str, ...]], Layout] = {}
+    left: dict[str, list[Layout]] = {}
     for layout in after:
-        left[_family(layout)] = layout
+        left.setdefault(layout.name, []).append(layout)
     result: list[Table] = []
     for layout in before:
-        result.extend(_ended(layout, left.get(_family(layout)), time))
+        result.extend(_ended(layout, left.get(layout.name, []), time))
     return result
 
 
-def _family(layout: Layout) -> tuple[str, tuple[str, ...]]:
-    return layout.name, tuple(layout.fields) if layout.name == "sensor" else ()
-
-
-def _ended(old: Layout, new: Layout | None, time: int) -> Iterable[Table]:
-    if old is new:
+def _ended(old: Layout, new: Sequence[Layout], time: int) -> Iterable[Table]:
+    """What ends of one layout, given all layouts of its name that are there now: rows by which of their fields end."""
+    if any(layout is old for layout in new):
         return
-    if new is None or dict(old.labels) != dict(new.labels):
-        yield _end(old, time)
-        return
-    fields = [name for name in old.fields if name not in new.fields]
-    if not old.row_labels:
-        if fields:
-            yield _end(Layout(old.name, old.labels, {}, tuple(fields)), time)
-        return
+    there: dict[frozenset[tuple[str, str]], set[str]] = {}
+    for layout in new:
+        for row in layout.rows:
+            there.setdefault(frozenset(row.items()), set()).update(layout.fields)
     keys = tuple(old.row_labels)
-    now: set[tuple[str, ...]] = set(zip(*(new.row_labels.get(key, ()) for key in keys), strict=True))
-    rows = list(zip(*old.row_labels.values(), strict=True))
-    for wanted, names in ((False, old.fields), (True, fields)):
-        kept = [row for row in rows if (row in now) is wanted]
-        if kept and names:
-            yield _end(Layout(old.name, old.labels, _rows(keys, kept), tuple(names), _some(old, names)), time)
+    rows = list(zip(*old.row_labels.values(), strict=True)) if keys else [()]
+    gone: dict[tuple[str, ...], list[tuple[str, ...]]] = {}
+    for row, labels in zip(rows, old.rows, strict=True):
+        kept = there.get(frozenset(labels.items()), frozenset[str]())
+        fields = tuple(name for name in old.fields if name not in kept)
+        if fields:
+            gone.setdefault(fields, []).append(row)
+    for fields, ended in gone.items():
+        whole = len(ended) == len(rows) and len(fields) == len(old.fields)
+        yield _end(old if whole else Layout(old.name, old.labels, _rows(keys, ended), fields, _some(old, fields)), time)
 
 
 def _rows(keys: Sequence[str], rows: Sequence[tuple[str, ...]]) -> dict[str, list[str]]:

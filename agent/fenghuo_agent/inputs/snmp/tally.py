@@ -26,12 +26,17 @@ class Tally(Traffic):
     skipped: int = 0
     pokes: int = 0
     polls: dict[str, int] = field(default_factory=dict[str, int])
+    extras: dict[str, int] = field(default_factory=dict[str, int])
     walks: dict[str, int] = field(default_factory=dict[str, int])
     devices: dict[str, int] = field(default_factory=dict[str, int])
 
     def poll(self, result: str) -> None:
         """Count a poll by its result: `ok` or an error's kind."""
         self.polls[result] = self.polls.get(result, 0) + 1
+
+    def poll_extras(self, result: str) -> None:
+        """Count sensors and the like that could not be read, by the error's kind."""
+        self.extras[result] = self.extras.get(result, 0) + 1
 
     def move(self, before: str, after: str) -> None:
         """A device's state is another; an empty one is that of no device."""
@@ -83,6 +88,9 @@ class Metrics(Collector):
             "missing": tally.missing, "wrong_type": tally.wrong,
         })  # fmt: skip
         yield _labelled("polls", "Polls by result.", "result", tally.polls)
+        yield _labelled(
+            "failed_extras", "Polls whose sensors and other tables could not be read.", "reason", tally.extras
+        )
         yield _labelled("walks", "Learnings of a device's rows by result.", "result", tally.walks)
         gauge = GaugeMetricFamily(f"{PREFIX}_devices", "Devices by state.", labels=["state"])
         for state, count in tally.devices.items():
