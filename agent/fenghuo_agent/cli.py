@@ -12,10 +12,12 @@ from fenghuo.cli.output import ConfigOption, JsonOption
 from fenghuo.cli.running import LogFormatOption, LogLevelOption, run_until_stopped
 from fenghuo.config import load
 from fenghuo.log import Format, configure
+from fenghuo_agent.discovery.cli import discover
 
 DEFAULT_FILE = Path("/etc/fenghuo/agent.yaml")
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
+app.command()(discover)
 
 
 @app.callback()

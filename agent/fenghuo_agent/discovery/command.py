@@ -1,0 +1,192 @@
+"""`fenghuo agent discover`: one scan by hand, as a table, a document or a file of devices to review."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from fenghuo.cli.output import print_json, say
+from fenghuo.clock import SystemClock
+from fenghuo_agent.discovery.attempts import Attempts
+from fenghuo_agent.discovery.found import Found
+from fenghuo_agent.discovery.job import Job
+from fenghuo_agent.discovery.knock import Locked
+from fenghuo_agent.discovery.neighbours import kernel_neighbours
+from fenghuo_agent.discovery.scan import Hint, Scan
+from fenghuo_agent.discovery.subnets import Scope
+from fenghuo_agent.snmp.session import Session
+
+TELL_EVERY = 1.0
+COLUMNS = ("ADDRESS", "NAME", "VENDOR", "MODEL", "TYPE", "FOUND BY", "CREDENTIAL")
+MAX_WIDTH = 32
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What came of it. `interrupted` where somebody pressed Ctrl-C."""
+
+    scan: Scan
+    attempts: Attempts
+    devices: list[Found]
+    seconds: float
+    interrupted: bool = False
+
+    def document(self) -> dict[str, Any]:
+        """As `--json` prints it."""
+        return {
+            "devices": [device.document() for device in self.devices],
+            "locked": [_locked(each) for each in self.scan.locked],
+            "elsewhere": [
+                {"asked": asked.instance, "answered": source.instance} for asked, source in self.scan.strays.items()
+            ],
+            "outside": [{"address": address, "how": how} for address, how in self.scan.outside.items()],
+            "counts": asdict(self.scan.counts) | {"withheld": self.attempts.withheld},
+            "seconds": round(self.seconds, 3),
+            "complete": not self.interrupted,
+        }
+
+
+def _locked(each: Locked) -> dict[str, Any]:
+    return {"address": each.target.instance, "engine": each.engine.hex(), "refused": each.refused}
+
+
+async def discover(job: Job) -> Outcome:
+    """Scan, telling on standard error how far it is. Ctrl-C ends it early, with what was found so far."""
+    clock, random = SystemClock(), Random()
+    attempts = Attempts(job.wrong_attempts, clock, job.salt)
+    scan = Scan(
+        job.scope,
+        job.credentials_of,
+        manners=job.manners,
+        attempts=attempts,
+        identify=identifier(job.profiles),
+        clock=clock,
+        random=random,
+    )
+    began = clock.monotonic()
+    telling = asyncio.create_task(_tell(scan))
+    interrupted = False
+    try:
+        await scan.run(hints=known_neighbours(job.scope))
+    except asyncio.CancelledError:
+        interrupted = True
+    finally:
+        telling.cancel()
+        await asyncio.gather(telling, return_exceptions=True)
+    return Outcome(scan, attempts, scan.devices(), clock.monotonic() - began, interrupted)
+
+
+def known_neighbours(scope: Scope) -> list[Hint]:
+    """Where the kernel's neighbour tables say that somebody is, as far as the scope admits and does not sweep it anyway."""
+    return [
+        (target, "neighbour")
+        for neighbour in kernel_neighbours()
+        if (span := scope.admits(neighbour.address)) and not span.swept
+        for target in scope.targets_at(neighbour.address)
+    ]
+
+
+def identifier(folders: Sequence[Path] = ()) -> Callable[[Session], Any]:
+    """Who a device is, by the profiles; loaded when the first device is found."""
+    from fenghuo_agent.profiles import Library, identify  # noqa: PLC0415 — what finds nothing needs no profiles
+
+    loaded: list[Library] = []
+
+    async def of(session: Session) -> Any:
+        if not loaded:
+            loaded.append(Library.load(list(folders)))
+        return await identify(session, loaded[0])
+
+    return of
+
+
+async def _tell(scan: Scan) -> None:
+    total = scan.scope.size
+    while True:
+        await asyncio.sleep(TELL_EVERY)
+        counts = scan.counts
+        line = f"asked {counts.asked} of {total} addresses, {counts.datagrams + counts.sessions} datagrams, {counts.opened} devices"
+        if sys.stderr.isatty():
+            sys.stderr.write(f"\r\x1b[K{line}")
+            sys.stderr.flush()
+
+
+def run(job: Job) -> Outcome:
+    """As `discover`, in an event loop of its own, with Ctrl-C heard."""
+
+    async def interruptible() -> Outcome:
+        task = asyncio.create_task(discover(job))
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            with contextlib.suppress(NotImplementedError):
+                loop.add_signal_handler(number, task.cancel)
+        return await task
+
+    outcome = asyncio.run(interruptible())
+    if sys.stderr.isatty():
+        sys.stderr.write("\r\x1b[K")
+    return outcome
+
+
+def show(outcome: Outcome, *, as_json: bool) -> None:
+    """Print the result on standard output, and what else was seen on standard error."""
+    if as_json:
+        print_json(outcome.document())
+    else:
+        for line in table(outcome.devices):
+            sys.stdout.write(f"{line}\n")
+    for line in remarks(outcome):
+        say(line)
+
+
+def table(devices: Sequence[Found]) -> list[str]:
+    """Lines of a table, one a device."""
+    rows = [
+        (
+            device.instance + (f" (+{len(device.also)})" if device.also else ""),
+            *(device.name or "-", device.vendor or "-", device.model or "-", device.type or "-"),
+            device.how,
+            f"{device.credential} (v{device.version})",
+        )
+        for device in devices
+    ]
+    if not rows:
+        return []
+    cut = [tuple(cell if len(cell) <= MAX_WIDTH else cell[: MAX_WIDTH - 1] + "…" for cell in row) for row in rows]
+    widths = [max(len(row[place]) for row in (COLUMNS, *cut)) for place in range(len(COLUMNS))]
+    return [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in (COLUMNS, *cut)
+    ]
+
+
+def remarks(outcome: Outcome) -> list[str]:
+    """What an admin should know beside the devices."""
+    scan, counts = outcome.scan, outcome.scan.counts
+    sent = counts.datagrams + counts.sessions
+    lines = [
+        f"{len(outcome.devices)} devices at {counts.opened} of {counts.asked} addresses; {sent} datagrams in {outcome.seconds:.0f} s",
+        f"no SNMP at {counts.closed}, nobody at {counts.nobody}, silence at {counts.silent} addresses",
+    ]
+    for each in scan.locked[:20]:
+        reasons = (
+            ", ".join(f"{name}: {reason}" for name, reason in each.refused.items()) or "no credential is for version 3"
+        )
+        lines.append(f"{each.target.instance} speaks SNMP but lets no credential in ({reasons})")
+    for asked, source in list(scan.strays.items())[:20]:
+        lines.append(f"{asked.instance} was asked, and {source.instance} answered: ask it there")
+    if scan.outside:
+        shown = ", ".join(list(scan.outside)[:10])
+        lines.append(f"neighbours outside of what may be asked ({len(scan.outside)}): {shown}")
+    if counts.forbidden:
+        lines.append(f"{counts.forbidden} addresses are closed to this host by a firewall that says so")
+    if outcome.interrupted:
+        lines.append("interrupted: there may be more")
+    return lines

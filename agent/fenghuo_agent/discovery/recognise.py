@@ -1,0 +1,122 @@
+"""Who a found device is: its identity, what tells it apart from others, and whom it has as neighbours."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from fenghuo_agent.discovery.pace import Pacer
+from fenghuo_agent.profiles.collect import Collected, read_columns
+from fenghuo_agent.profiles.rows import Column, mac_of
+from fenghuo_agent.snmp.errors import SnmpError, Unanswered
+from fenghuo_agent.snmp.message import Pdu
+from fenghuo_agent.snmp.objects import SCALAR
+from fenghuo_agent.snmp.session import Session
+from fenghuo_agent.snmp.walk import Limits, Walker
+
+if TYPE_CHECKING:
+    from fenghuo_agent.profiles.identify import Identity
+
+ENGINE_ID = Column("snmpEngineID", (1, 3, 6, 1, 6, 3, 10, 2, 1, 1), scalar=True)
+BRIDGE = Column("dot1dBaseBridgeAddress", (1, 3, 6, 1, 2, 1, 17, 1, 1), scalar=True)
+CHASSIS = Column("lldpLocChassisId", (1, 0, 8802, 1, 1, 2, 1, 3, 2), scalar=True)
+CHASSIS_KIND = Column("lldpLocChassisIdSubtype", (1, 0, 8802, 1, 1, 2, 1, 3, 1), scalar=True)
+PORT_MAC = Column("ifPhysAddress", (1, 3, 6, 1, 2, 1, 2, 2, 1, 6))
+FEW = Limits(repetitions=10, rows=10, reply=1400)
+TABLES = Limits(repetitions=20, rows=1024, reply=1400)
+MAC_OCTETS = 6
+
+Identify = Callable[[Session], Awaitable["Identity"]]
+
+
+@dataclass(slots=True)
+class Recognised:
+    """What was learnt. `hints` are addresses that it knows of others, each with how: lldp, cdp, arp."""
+
+    identity: Identity | None = None
+    engine: str = ""
+    mac: str = ""
+    own: list[str] = field(default_factory=list[str])
+    hints: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
+
+
+class PacedSession(Session):
+    """A session that keeps the pace of the scan: each datagram has its turn, repetitions too."""
+
+    __slots__ = ("_pacer", "_tries")
+
+    def paced(self, pacer: Pacer, tries: int) -> PacedSession:
+        """Set the pace, and how often a question is asked; the session's own timing must repeat nothing."""
+        self._pacer = pacer
+        self._tries = tries
+        return self
+
+    async def ask(self, kind: int, varbinds: bytes, first: int = 0, second: int = 0) -> Pdu:
+        """As `Session.ask`."""
+        for attempt in range(self._tries):
+            await self._pacer.turn()
+            before = self.requests
+            try:
+                return await super().ask(kind, varbinds, first, second)
+            except Unanswered:
+                if attempt + 1 == self._tries:
+                    raise
+            finally:
+                for _ in range(before + 1, self.requests):
+                    await self._pacer.turn()  # v3 may have asked for the time once more
+        raise AssertionError("unreachable: the last try returns or raises")
+
+
+async def recognise(session: Session, identify: Identify, *, neighbours: bool) -> Recognised:
+    """What an open session tells; what fails is left out, for a device that answered has been found all the same."""
+    result = Recognised()
+    try:
+        result.identity = await identify(session)
+        await _marks(session, result)
+        await _surroundings(session, result, neighbours=neighbours)
+    except SnmpError:
+        pass
+    return result
+
+
+async def _marks(session: Session, result: Recognised) -> None:
+    collected = Collected()
+    await read_columns(session, FEW, (ENGINE_ID, BRIDGE, CHASSIS, CHASSIS_KIND, PORT_MAC), collected)
+    rows = collected.rows
+    engine = rows.of(ENGINE_ID).get(SCALAR)
+    if engine is not None and 5 <= len(engine.value) <= 32:
+        result.engine = engine.value.hex()
+    kind = rows.of(CHASSIS_KIND).get(SCALAR)
+    chassis = rows.of(CHASSIS) if kind is not None and kind.value == b"\x04" else {}
+    ports = (mac_of(varbind) for _, varbind in sorted(rows.of(PORT_MAC).items()))
+    candidates = (mac_of(rows.of(BRIDGE).get(SCALAR)), mac_of(chassis.get(SCALAR)), *ports)
+    result.mac = next((mac for mac in candidates if _is_own(mac)), "")
+
+
+def _is_own(mac: str) -> bool:
+    """Whether octets are a MAC that belongs to one device: neither nothing, nor a group's, nor shared between routers."""
+    octets = bytes.fromhex(mac.replace(":", ""))
+    shared = (b"\x00\x00\x5e\x00", b"\x00\x00\x0c\x07\xac", b"\x00\x00\x0c\x9f\xf0")
+    return len(octets) == MAC_OCTETS and any(octets) and not octets[0] & 1 and not octets.startswith(shared)
+
+
+async def _surroundings(session: Session, result: Recognised, *, neighbours: bool) -> None:
+    from fenghuo_agent.topology import addresses  # noqa: PLC0415 — what is not used takes no memory
+    from fenghuo_agent.topology import neighbours as protocols  # noqa: PLC0415 — see above
+    from fenghuo_agent.topology.seen import Seen  # noqa: PLC0415 — see above
+
+    seen = Seen(session.target.instance)
+    walker = Walker(session, TABLES)
+    await addresses.own(walker, seen)
+    result.own = sorted(seen.addresses)
+    if not neighbours:
+        return
+    await protocols.read(walker, seen)
+    result.hints += _unique((address, each.protocol) for each in seen.neighbours for address in each.addresses)
+    await addresses.bindings(walker, seen)
+    result.hints += _unique((address, "arp") for _, address in seen.bindings)
+
+
+def _unique(hints: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+    return list(dict.fromkeys(hints))
