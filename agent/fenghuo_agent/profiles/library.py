@@ -73,7 +73,7 @@ class Library:
     def of_device(self, name: str) -> tuple[Profile, ...]:
         """The profile of that name and the standard ones that go with it; what is wrong with a file is logged and left out."""
         profiles: list[Profile] = []
-        for each in (name, *self.standard()):
+        for each in dict.fromkeys((name, *self.standard())):
             if profiles and each in profiles[0].excludes:
                 continue
             try:

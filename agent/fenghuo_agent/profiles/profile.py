@@ -14,6 +14,8 @@ from fenghuo_agent.snmp.ber import Oid
 
 FACTS = ("vendor", "type", "os", "model", "version", "serial", "name", "location", "contact")
 Section = Literal["sensors", "supplies", "wireless"]
+_OF_SOFTWARE: tuple[Oid, ...] = ((1, 3, 6, 1, 4, 1, 8072), (1, 3, 6, 1, 4, 1, 2021), (1, 3, 6, 1, 4, 1, 311))
+"""sysObjectIDs of SNMP agents (net-snmp, UCD, Windows), which say nothing of the device: what it has says more."""
 SECTIONS: tuple[Section, ...] = ("sensors", "supplies", "wireless")
 
 
@@ -151,14 +153,15 @@ class Match:
     description: re.Pattern[str] | None = None
     present: tuple[Oid, ...] = ()
 
-    def rank(self, object_id: Oid, description: str) -> tuple[int, int, int] | None:
+    def rank(self, object_id: Oid, description: str) -> tuple[int, int, int, int] | None:
         """How specific it is for this device (higher wins), before `present` is asked; None where it is for others."""
         longest = max((len(prefix) for prefix in self.prefixes if object_id[: len(prefix)] == prefix), default=0)
         if self.prefixes and not longest:
             return None
         if self.description is not None and not self.description.search(description):
             return None
-        return int(bool(self.present)), longest, int(self.description is not None)
+        telling = 0 if object_id[: len(_OF_SOFTWARE[0])] in _OF_SOFTWARE else longest
+        return telling, int(bool(self.present)), longest, int(self.description is not None)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -14,10 +14,11 @@ from fenghuo.config import parse
 from fenghuo.config.words import suggest
 from fenghuo.errors import Located, Place, Problem
 from fenghuo.model import Level
+from fenghuo_agent.profiles.compile import column_of, oid_of
 from fenghuo_agent.profiles.files import ProfileFile, content_of
 from fenghuo_agent.profiles.library import BASE, MAX_DEPTH, Library
 from fenghuo_agent.profiles.rows import Column
-from fenghuo_agent.profiles.schema import ObjectBody, ProfileBody
+from fenghuo_agent.profiles.schema import ProfileBody
 from fenghuo_agent.profiles.template import Template, parse_template
 from fenghuo_agent.snmp import ber
 from fenghuo_agent.snmp.ber import Oid
@@ -93,7 +94,7 @@ def _gather(library: Library) -> tuple[dict[Oid, Notice], dict[bytes, Column], l
         objects = dict(bodies.objects(name, problems))
         columns |= {ber.oid(column.oid)[2:]: column for column in objects.values()}
         for number, trap in body.traps.items():
-            oid = _arcs(number)
+            oid = oid_of(number)
             message = _template(trap.message, objects, bodies.place(name, number), problems)
             notices.setdefault(oid, Notice(trap.name, trap.level, message, name))
     return notices, columns, problems
@@ -135,7 +136,7 @@ class _Bodies:
                 problems += error.problems
                 continue
             for key, given in objects.items():
-                yield key, _column(key, given)
+                yield key, column_of(key, given)
 
     def place(self, name: str, number: str) -> Place:
         """Where a notification stands."""
@@ -173,19 +174,3 @@ def _parse(file: ProfileFile) -> ProfileBody:
             keeping = line.startswith(_PARTS)
         kept.append(line if keeping else b"")
     return parse(b"\n".join(kept), ProfileBody, env=None, file=str(file.path), folder=file.path.parent)
-
-
-def _column(name: str, given: str | ObjectBody) -> Column:
-    text = given if isinstance(given, str) else given.oid
-    enum = {} if isinstance(given, str) else {int(key): word for key, word in given.enum.items() if _is_number(key)}
-    arcs = _arcs(text)
-    scalar = len(arcs) > 2 and arcs[-1] == 0
-    return Column(name, arcs[:-1] if scalar else arcs, scalar, enum)
-
-
-def _is_number(text: str) -> bool:
-    return text.lstrip("-").isdecimal()
-
-
-def _arcs(text: str) -> Oid:
-    return tuple(int(arc) for arc in text.split("."))

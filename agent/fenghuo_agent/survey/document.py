@@ -70,7 +70,7 @@ def _sensor(sensor: Sensor, measured: Measured) -> Document:
         "quantity": quantity.name,
         "unit": quantity.unit if quantity.name not in (STATE, "count") else "",
         "value": measured.value,
-        "state": measured.state or None,
+        "state": measured.state or "unknown",
         "oid": _oid(sensor),
     }
 
