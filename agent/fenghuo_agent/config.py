@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 import socket
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from fenghuo.config import Duration, LocalPath, Section
 from fenghuo.model import AgentId, Site
@@ -16,6 +16,7 @@ from fenghuo_agent.inputs.mqtt_sensor.config import MqttSensorConfig
 from fenghuo_agent.inputs.probe.config import ProbeConfig, targets_alone
 from fenghuo_agent.inputs.self_.config import SelfConfig
 from fenghuo_agent.inputs.snmp.config import SnmpConfig
+from fenghuo_agent.inputs.snmp_trap.config import SnmpTrapConfig
 from fenghuo_agent.spool import SpoolConfig
 from fenghuo_agent.transport.config import TransportConfig
 
@@ -42,6 +43,9 @@ class InputsConfig(Section):
     """What the agent reads. The key is the kind of input."""
 
     snmp: SnmpConfig | None = Field(default=None, description="Switches, APs, printers, UPSes and others by SNMP.")
+    snmp_trap: SnmpTrapConfig | None = Field(
+        default=None, description="Traps and informs that devices send by SNMP; `{}` takes all defaults."
+    )
     mqtt_sensor: list[MqttSensorConfig] = Field(
         default_factory=list[MqttSensorConfig], description="Environmental sensors that publish to an MQTT broker."
     )
@@ -51,6 +55,12 @@ class InputsConfig(Section):
     self_: SelfConfig = Field(
         default_factory=SelfConfig, alias="self", description="The agent's own health; always read."
     )
+
+    @model_validator(mode="after")
+    def _traps_are_believed(self) -> Self:
+        if self.snmp_trap is not None and not (self.snmp_trap.credentials or (self.snmp and self.snmp.credentials)):
+            raise ValueError("snmp_trap needs credentials, its own or those of snmp: it would believe nobody")
+        return self
 
 
 class RulesConfig(Section):

@@ -12,6 +12,8 @@ from fenghuo_agent.inputs.base import Input
 
 if TYPE_CHECKING:
     from fenghuo_agent.config import AgentConfig
+    from fenghuo_agent.inputs.snmp.input import SnmpInput
+    from fenghuo_agent.inputs.snmp_trap.config import SnmpTrapConfig
 
 
 def build_inputs(config: AgentConfig, clock: Clock, random: Random, registry: CollectorRegistry) -> list[Input]:
@@ -22,10 +24,14 @@ def build_inputs(config: AgentConfig, clock: Clock, random: Random, registry: Co
     built: list[Input] = [
         SelfInput(asked.self_, registry, clock, config.agent, disk=config.spool.path.parent),
     ]
+    polled: SnmpInput | None = None
     if asked.snmp is not None:
         from fenghuo_agent.inputs.snmp.input import SnmpInput  # noqa: PLC0415 — what is not used takes no memory
 
-        built.append(SnmpInput(asked.snmp, clock=clock, random=random, registry=registry))
+        polled = SnmpInput(asked.snmp, clock=clock, random=random, registry=registry)
+        built.append(polled)
+    if asked.snmp_trap is not None:
+        built.append(_snmp_trap(asked.snmp_trap, config, polled, clock, random, registry))
     if asked.mqtt_sensor:
         from fenghuo_agent.inputs.mqtt_sensor import input as mqtt_sensor  # noqa: PLC0415 — see above
         from fenghuo_agent.inputs.mqtt_sensor.metrics import MqttSensorMetrics  # noqa: PLC0415 — see above
@@ -36,3 +42,29 @@ def build_inputs(config: AgentConfig, clock: Clock, random: Random, registry: Co
 
         built.append(ProbeInput(asked.probe, clock=clock, random=random, registry=registry))
     return built
+
+
+def _snmp_trap(
+    section: SnmpTrapConfig,
+    config: AgentConfig,
+    polled: SnmpInput | None,
+    clock: Clock,
+    random: Random,
+    registry: CollectorRegistry,
+) -> Input:
+    """Notifications, of devices that have the names and are polled by the input `polled`."""
+    from fenghuo_agent.inputs.snmp_trap.input import STATE, SnmpTrapInput  # noqa: PLC0415 — see above
+    from fenghuo_agent.profiles.library import Library  # noqa: PLC0415 — see above
+    from fenghuo_agent.profiles.traps import Notices  # noqa: PLC0415 — see above
+
+    return SnmpTrapInput(
+        section,
+        credentials=config.inputs.snmp.credentials if config.inputs.snmp else [],
+        state=config.spool.path.parent / STATE,
+        notices=Notices.of(Library.load()),
+        clock=clock,
+        random=random,
+        registry=registry,
+        name_of=polled.label_of if polled else None,
+        poke=polled.poke if polled else None,
+    )

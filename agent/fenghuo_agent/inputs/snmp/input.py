@@ -107,6 +107,10 @@ class SnmpInput:
         poked = [self._schedule.poke(device, if_index) for device in self._by_host.get(_plain(host), ())]
         return any(poked)
 
+    def label_of(self, host: str) -> str:
+        """The `device` label of what is polled at an IP address; empty where nothing is."""
+        return next((device.label for device in self._by_host.get(_plain(host), ())), "")
+
     async def run(self, accumulator: Accumulator) -> None:
         """Poll each device at its interval until cancelled."""
         await self._schedule.run(self.devices, accumulator)

@@ -1,0 +1,303 @@
+"""The `snmp_trap` input: listens for notifications and makes events of those that are believed."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import logging
+from collections.abc import Callable, Iterable
+from functools import lru_cache
+from ipaddress import ip_address, ip_network
+from pathlib import Path
+from random import Random
+
+from prometheus_client import CollectorRegistry
+
+from fenghuo.clock import Clock
+from fenghuo.errors import FenghuoError
+from fenghuo.ids import Entropy, uuid7
+from fenghuo.model import Document, Event
+from fenghuo_agent.inputs.base import Accumulator
+from fenghuo_agent.inputs.snmp_trap import glance
+from fenghuo_agent.inputs.snmp_trap.authority import Refusal
+from fenghuo_agent.inputs.snmp_trap.config import SnmpTrapConfig
+from fenghuo_agent.inputs.snmp_trap.engines import Engines
+from fenghuo_agent.inputs.snmp_trap.gate import Duplicate, Gate, Passed
+from fenghuo_agent.inputs.snmp_trap.listener import Listener, Peer
+from fenghuo_agent.inputs.snmp_trap.storms import DUPLICATE, Admission
+from fenghuo_agent.inputs.snmp_trap.summary import (
+    MALFORMED,
+    Summary,
+    denied_documents,
+    overflow_document,
+    storm_document,
+)
+from fenghuo_agent.inputs.snmp_trap.tally import Metrics, Tally
+from fenghuo_agent.inputs.snmp_trap.translate import DATASET, Limits, Sender, content_of, document_of
+from fenghuo_agent.profiles.traps import Notices
+from fenghuo_agent.snmp.access import Credential
+from fenghuo_agent.snmp.ber import Malformed
+
+_log = logging.getLogger(__name__)
+NameOf = Callable[[str], str]
+Poke = Callable[[str, int | None], object]
+STATE = "snmp-engine.json"
+"""The file of engines, beside the spool."""
+ADDRESS = "address"
+_RESTARTS = frozenset(((1, 3, 6, 1, 6, 3, 1, 1, 5, 1), (1, 3, 6, 1, 6, 3, 1, 1, 5, 2)))
+_LINKS = frozenset(((1, 3, 6, 1, 6, 3, 1, 1, 5, 3), (1, 3, 6, 1, 6, 3, 1, 1, 5, 4)))
+_NO_IPV6 = frozenset((errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL))
+
+
+class SnmpTrapInput:
+    """Receives notifications.
+
+    `credentials` let devices in where the configuration has none of its own; `state` is the file of engines where it names
+    none. `name_of` gives a polled device's label by its address, empty where it is not polled; `poke` has a device, or
+    one port of it, polled at once. `notices` says what notifications mean.
+    """
+
+    name = "snmp_trap"
+
+    datasets: frozenset[str] = frozenset((DATASET,))
+
+    def __init__(
+        self,
+        config: SnmpTrapConfig,
+        *,
+        credentials: Iterable[Credential],
+        state: Path,
+        notices: Notices,
+        clock: Clock,
+        random: Random,
+        registry: CollectorRegistry,
+        name_of: NameOf | None = None,
+        poke: Poke | None = None,
+        entropy: Entropy | None = None,
+    ) -> None:
+        self._config = config
+        self._notices = notices
+        self._clock = clock
+        self._name_of = name_of or _nameless
+        self._poke = poke
+        self._entropy: Entropy = entropy or random.randbytes
+        self._limits = Limits(config.max_varbinds, config.max_value)
+        self._relays = frozenset(config.relays)
+        own = bytes.fromhex(config.engine_id) if config.engine_id else None
+        self._engines = Engines(config.state or state, clock.monotonic, own=own)
+        self._gate = Gate(
+            config.credentials or list(credentials),
+            self._engines,
+            clock.monotonic,
+            random,
+            frozenset(bytes.fromhex(each) for each in config.engines),
+        )
+        self._admission = Admission(
+            clock.monotonic,
+            device=(config.device_rate, config.device_burst),
+            total=(config.total_rate, config.total_burst),
+            strangers=config.strangers_rate,
+            max_devices=config.max_devices,
+        )
+        self.tally = Tally()
+        self._summary = Summary(self._admission.knows)
+        self._allowed = _allowing(config.allow)
+        self._listeners: list[Listener] = []
+        self._accumulator: Accumulator | None = None
+        self._told = clock.monotonic()
+        self._dropped_told = 0
+        Metrics(self.tally, registry, lambda: len(self._admission), self.read_drops)
+
+    async def run(self, accumulator: Accumulator) -> None:
+        """Listen until cancelled. Raises where an address cannot be listened on, or the engine's state not be kept."""
+        self._accumulator = accumulator
+        await asyncio.to_thread(self._engines.start)
+        self._told = self._clock.monotonic()
+        try:
+            self._open()
+            while True:
+                await asyncio.sleep(self._config.summary_interval)
+                self.summarise()
+                await self._save()
+        finally:
+            self.read_drops()
+            self._close()
+            self.summarise()
+            self._accumulator = None
+            if self._engines.changed:
+                self._engines.save()
+
+    async def once(self, accumulator: Accumulator) -> None:
+        """See that every address can be listened on: notifications come when they come. Raises what `run` raises."""
+        del accumulator
+        try:
+            self._open()
+        finally:
+            self._close()
+
+    @property
+    def engine_id(self) -> bytes:
+        """Our engine id, by which a sender of v3 informs knows us."""
+        return self._engines.id
+
+    @property
+    def listening(self) -> bool:
+        """Whether it listens now."""
+        return bool(self._listeners)
+
+    def read_drops(self) -> None:
+        """Ask the kernel how many datagrams it dropped."""
+        for listener in self._listeners:
+            self.tally.kernel_drops += listener.drops()
+
+    def summarise(self) -> None:
+        """Tell what was shed, denied and dropped since the last time."""
+        now = self._clock.monotonic()
+        seconds, self._told = now - self._told, now
+        self.read_drops()
+        dropped, self._dropped_told = self.tally.kernel_drops - self._dropped_told, self.tally.kernel_drops
+        for host, account in self._summary.take().items():
+            label = self._name_of(host) if host else ""
+            if account.shed:
+                self._emit(storm_document(host, label, account, self._notices, seconds))
+            for document in denied_documents(host, label, account, seconds):
+                self._emit(document)
+        if dropped:
+            _log.warning("the kernel dropped %d datagrams for traps: raise net.core.rmem_max", dropped)
+            self._emit(overflow_document(dropped, seconds))
+
+    def take(self, listener: Listener, buffer: bytearray, size: int, peer: Peer) -> None:
+        """One datagram. It is decoded only where its sender has not sent too much already."""
+        tally, host = self.tally, str(peer[0])
+        version = glance.version_at(buffer, size)
+        tally.versions[version] += 1
+        if not self._allowed(host):
+            self._deny(host, ADDRESS)
+            return
+        reason = self._admission.refuse(host)
+        if reason:
+            tally.shed[reason] += 1
+            self._summary.shed(host, reason, version, glance.kind_at(buffer, size, version))
+            return
+        try:
+            passed = self._gate.judge(bytes(memoryview(buffer)[:size]), host)
+            document = self._document(passed, host)
+        except Malformed:
+            tally.malformed += 1
+            self._summary.denied(host, MALFORMED)
+        except Refusal as refusal:
+            if refusal.reply:
+                self._reply(listener, refusal.reply, peer)
+            if refusal.handshake:
+                tally.handshakes += 1
+            else:
+                self._deny(host, refusal.reason)
+        except Duplicate as duplicate:
+            tally.shed[DUPLICATE] += 1
+            if duplicate.reply:
+                tally.acknowledged += self._reply(listener, duplicate.reply, peer)
+        else:
+            tally.accepted += 1
+            self._admission.believe(host)
+            if passed.reply:
+                tally.acknowledged += self._reply(listener, passed.reply, peer)
+            self._emit(document)
+
+    def _document(self, passed: Passed, host: str) -> Document:
+        """The event's document; a port or device whose state it is about is polled at once."""
+        notification = passed.notification
+        content = content_of(notification, self._notices, self._limits)
+        notice = self._notices.find(notification.oid)
+        if notice is None:
+            self.tally.unnamed += 1
+        device, label = self._device(host, notification.agent)
+        if notification.oid in _LINKS:
+            self._have_polled(device, content.if_index)
+        elif notification.oid in _RESTARTS:
+            self._have_polled(device, None)
+        sender = Sender(host, device, label, passed.user, passed.engine, passed.level)
+        return document_of(notification, content, notice, sender)
+
+    def _device(self, host: str, agent: str) -> tuple[str, str]:
+        """The address and label of the device that a notification is about.
+
+        Of a forwarder it is the address that the notification names. So it is where we poll a device at that address, but
+        none at the sender's: a switch may send from another of its addresses.
+        """
+        label = self._name_of(host)
+        if not agent or agent == host:
+            return host, label
+        if host in self._relays:
+            return agent, self._name_of(agent)
+        named = "" if label else self._name_of(agent)
+        return (agent, named) if named else (host, label)
+
+    def _have_polled(self, device: str, if_index: int | None) -> None:
+        if self._poke is not None:
+            self.tally.pokes += 1
+            self._poke(device, if_index)
+
+    def _deny(self, host: str, reason: str) -> None:
+        self.tally.denied[reason] += 1
+        self._summary.denied(host, reason)
+
+    def _reply(self, listener: Listener, datagram: bytes, peer: Peer) -> bool:
+        sent = listener.reply(datagram, peer)
+        self.tally.unanswered += not sent
+        return sent
+
+    def _emit(self, document: Document) -> None:
+        if self._accumulator is not None:
+            now = self._clock.now()
+            self._accumulator.event(Event(uuid7(now, self._entropy), now, document))
+
+    def _open(self) -> None:
+        """Listen on every address; where a host has no IPv6, the default `[::]` is left out."""
+        for target in self._config.targets:
+            listener = Listener(target, self.take, self._clock.monotonic, self._failed)
+            try:
+                listener.open(self._config.receive_buffer)
+            except FenghuoError as error:
+                cause = error.__cause__
+                if target.host == "::" and isinstance(cause, OSError) and cause.errno in _NO_IPV6:
+                    _log.info("this host has no IPv6: not listening on [::]:%d", target.port)
+                    continue
+                raise
+            self._listeners.append(listener)
+        for listener in self._listeners:
+            listener.start()
+
+    def _close(self) -> None:
+        for listener in self._listeners:
+            listener.close()
+        self._listeners.clear()
+
+    def _failed(self) -> None:
+        self.tally.errors += 1
+
+    async def _save(self) -> None:
+        if self._engines.changed:
+            try:
+                await asyncio.to_thread(self._engines.save)
+            except FenghuoError as error:
+                _log.warning("%s", error)
+
+
+def _nameless(host: str) -> str:
+    """The label of a device where none is polled."""
+    del host
+    return ""
+
+
+def _allowing(networks: Iterable[str]) -> Callable[[str], bool]:
+    """Whether an address lies in one of the networks; all do where there are none."""
+    given = [ip_network(text) for text in networks]
+    if not given:
+        return lambda _: True
+
+    @lru_cache(maxsize=4096)
+    def allowed(host: str) -> bool:
+        address = ip_address(host.partition("%")[0])
+        return any(address in network for network in given)
+
+    return allowed
