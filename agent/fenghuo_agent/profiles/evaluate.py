@@ -110,13 +110,14 @@ class Sensor:
 
 
 def sensors_of(readings: Iterable[Reading], rows: Rows) -> list[Sensor]:
-    """All sensors that these readings find in what was read; each instance once a quantity, names told apart."""
+    """All sensors that these readings find in what was read; each instance once a quantity and pattern (a text may hold several lanes), names told apart."""
     made: list[Sensor] = []
-    taken: set[tuple[str, str, Oid]] = set()
+    taken: set[tuple[str, str, Oid, str]] = set()
     for reading in readings:
         found = [sensor for index in rows.of(reading.value) if (sensor := _sensor(reading, rows, index)) is not None]
         for sensor in _aggregated(found) if reading.aggregate else found:
-            key = (reading.section, sensor.quantity.name if sensor.quantity else "", sensor.oid)
+            part = reading.pattern.pattern if reading.pattern else ""
+            key = (reading.section, sensor.quantity.name if sensor.quantity else "", sensor.oid, part)
             if key not in taken:
                 taken.add(key)
                 made.append(sensor)
