@@ -33,7 +33,9 @@ app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
 
 @app.command()
 def survey(
-    address: Annotated[str, typer.Argument(metavar="ADDRESS", help="udp://HOST:PORT, or an address.")],
+    address: Annotated[
+        str, typer.Argument(metavar="ADDRESS", help="udp://HOST:PORT, an address, or the file of a recorded walk.")
+    ],
     community: CommunityOption = "",
     community_file: CommunityFileOption = None,
     version: VersionOption = "",
@@ -54,11 +56,19 @@ def survey(
     as_json: JsonOption = False,
 ) -> None:
     """Read all that one device tells by SNMP: who it is, ports, sensors, supplies, wireless, neighbours, addresses."""
+    path = Path(address)
+    if path.suffix == ".snmprec" or path.is_file():
+        _print(asyncio.run(_recorded(path, profiles)), as_json=as_json)
+        return
     credentials = credentials_of(
         community=community, community_file=community_file, version=version, user=user, auth=auth, auth_file=auth_file,
         priv=priv, priv_file=priv_file, context=context,
     )  # fmt: skip
     document = asyncio.run(_survey(target_of(address), credentials, profiles, Timing(timeout, retries), deadline))
+    _print(document, as_json=as_json)
+
+
+def _print(document: dict[str, Any], *, as_json: bool) -> None:
     if as_json:
         print_json(document)
         return
@@ -80,3 +90,11 @@ async def _survey(
     session, _ = await opened(target, credentials, timing, deadline, clock, random)
     with session:
         return await read(session, library, clock.monotonic)
+
+
+async def _recorded(path: Path, profiles: list[Path]) -> dict[str, Any]:
+    from fenghuo_agent.profiles import Library  # noqa: PLC0415 — see above
+    from fenghuo_agent.survey.document import survey as read  # noqa: PLC0415 — see above
+    from fenghuo_agent.survey.recording import Recording  # noqa: PLC0415 — see above
+
+    return await read(Recording(path), Library.load(profiles), SystemClock().monotonic)
