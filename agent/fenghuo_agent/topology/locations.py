@@ -39,7 +39,7 @@ def locate(
             if number < 0:
                 number = numbers[port] = len(places)
                 rank = ON_PORT if uplinks.get((name, port), ACCESS) == ACCESS else far.get((name, port), BEHIND_UNREAD)
-                places.append(Place(name, port, rank != FURTHER))
+                places.append(Place(name, port, rank != FURTHER, one.time))
                 weights.append((rank, counts[port]))
             before = found.get(mac)
             if (before is None or weights[number] < weights[before >> 16]) and mac not in switches:

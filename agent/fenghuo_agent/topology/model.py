@@ -70,11 +70,15 @@ class Link(NamedTuple):
 
 
 class Place(NamedTuple):
-    """A port where MACs were learnt. `exact` is False where they are only known to be somewhere behind it."""
+    """A port where MACs were learnt, as its switch said at a `time` (Unix milliseconds).
+
+    `exact` is False where they are only known to be somewhere behind it.
+    """
 
     instance: str
     if_index: int
     exact: bool
+    time: int
 
 
 class Location(NamedTuple):
@@ -86,17 +90,21 @@ class Location(NamedTuple):
     behind: str
 
 
+Behind = Mapping[tuple[str, int], str]
+"""The unread node that a port (instance, ifIndex) leads to."""
+
+
 class Locations:
     """Where each MAC is; 14 octets for each."""
 
-    __slots__ = ("_behind", "_macs", "_place", "_vlans", "places")
+    __slots__ = ("_behind", "_macs", "_numbers", "_vlans", "places")
 
-    def __init__(self, found: Mapping[int, int], places: list[Place], behind: Mapping[tuple[str, int], str]) -> None:
-        """`found` gives for a MAC the number of its place in `places` and its VLAN, packed as `place << 16 | vlan`."""
+    def __init__(self, found: Mapping[int, int], places: list[Place], behind: Behind) -> None:
+        """`found` gives for a MAC the number of its place in `places` and its VLAN, packed as `number << 16 | vlan`."""
         self.places = places
         self._behind = behind
         self._macs = array("Q", sorted(found))
-        self._place = array("I", (found[mac] >> 16 for mac in self._macs))
+        self._numbers = array("I", (found[mac] >> 16 for mac in self._macs))
         self._vlans = array("H", (found[mac] & 0xFFFF for mac in self._macs))
 
     def __len__(self) -> int:
@@ -112,8 +120,33 @@ class Locations:
         return self._at(at) if at < len(self._macs) and self._macs[at] == mac else None
 
     def _at(self, at: int) -> Location:
-        place = self.places[self._place[at]]
+        place = self.places[self._numbers[at]]
         return Location(self._macs[at], place, self._vlans[at], self._behind.get((place.instance, place.if_index), ""))
+
+    def over(self, older: Locations, since: int, most: int) -> Locations:
+        """These, and of the older ones those that are not among them, were said after `since`, and leave no more than `most`."""
+        own = set(self._macs)
+        room = most - len(own)
+        kept = [
+            at
+            for at, mac in enumerate(older._macs)
+            if mac not in own and older.places[older._numbers[at]].time >= since
+        ]
+        if not kept:
+            return self
+        # Where there is no room for all, those seen last are kept.
+        kept.sort(key=lambda at: -older.places[older._numbers[at]].time)
+        numbers: dict[Place, int] = {}
+        places = list(self.places)
+        found = {mac: self._numbers[at] << 16 | self._vlans[at] for at, mac in enumerate(self._macs)}
+        for at in kept[: max(0, room)]:
+            place = older.places[older._numbers[at]]
+            number = numbers.get(place)
+            if number is None:
+                number = numbers[place] = len(places)
+                places.append(place)
+            found[older._macs[at]] = number << 16 | older._vlans[at]
+        return Locations(found, places, self._behind)
 
 
 @dataclass(slots=True)

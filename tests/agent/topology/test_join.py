@@ -31,7 +31,7 @@ def test_a_chain_of_three_switches_is_drawn_the_same_by_lldp_and_by_forwarding_t
     topology = join(network.seen(), AGENT)
     assert drawn(topology, network) == CHAIN
     where = topology.locations.of(network.boxes["printer"].mac)
-    assert where.place == (network.instance("edge"), 107, True)
+    assert where.place == (network.instance("edge"), 107, True, 0)
     assert {link.sources for link in topology.links} == {frozenset(("lldp" if lldp else "fdb",))}
 
 
