@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 from fenghuo.config import Duration, Section, Size
 from fenghuo_agent.discovery.config import Discover
 from fenghuo_agent.snmp.access import Address, Credential, Target, parse_address
+from fenghuo_agent.topology.config import TopologyConfig
 
 
 class Device(Section):
@@ -88,6 +89,10 @@ class SnmpConfig(Section):
         description="Most devices polled at the same time; as many silent ones are asked beside them, on a socket each.",
     )
     learning: int = Field(8, ge=1, le=256, description="Most devices whose rows are learnt at the same time.")
+
+    topology: TopologyConfig = Field(
+        default_factory=TopologyConfig, description="Links between devices, and where each MAC and IP address is."
+    )
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

@@ -190,9 +190,16 @@ class Device:
 
     def unreachable(self, accumulator: Accumulator) -> None:
         """Say that the device does not answer."""
-        if self._down is None or self._relaid or self._down.labels["device"] != self.label:
-            self._down = down_layout(self._labels())
-        accumulator.table(Table(self._down, self._shared.clock.now(), [(0,)]))
+        explained = self._shared.explain(self.instance) or ()
+        down = self._down
+        if down is None or self._relaid or down.labels["device"] != self.label or len(down.fields) != len(explained) + 1:
+            self._down = down = down_layout(self._labels(), explained=bool(explained))
+        accumulator.table(Table(down, self._shared.clock.now(), [(value,) for value in (0, *explained)]))
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """The labels of all its series."""
+        return self._labels()
 
     def _labels(self) -> dict[str, str]:
         return {"job": "snmp", "instance": self.instance, "device": self.label, **self.config.labels}

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Iterable
 from ipaddress import ip_address
 from random import Random
+from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry
 
@@ -19,6 +20,10 @@ from fenghuo_agent.inputs.snmp.schedule import Schedule
 from fenghuo_agent.inputs.snmp.shared import Shared
 from fenghuo_agent.inputs.snmp.tally import Metrics, Tally
 from fenghuo_agent.snmp.errors import SnmpError
+from fenghuo_agent.snmp.walk import Limits
+
+if TYPE_CHECKING:
+    from fenghuo_agent.topology.rounds import Rounds
 
 
 class DevicesFailed(FenghuoError):  # noqa: N818 — the name says what happened
@@ -35,8 +40,6 @@ class SnmpInput:
 
     name = "snmp"
 
-    datasets: frozenset[str] = frozenset()
-
     def __init__(self, config: SnmpConfig, *, clock: Clock, random: Random, registry: CollectorRegistry) -> None:
         tally = Tally(devices={"up": 0, "down": 0, "unknown": 0})
         self._metrics = Metrics(tally, registry)
@@ -44,6 +47,7 @@ class SnmpInput:
         self._schedule = Schedule(self._shared, self._metrics)
         self._devices: dict[str, Device] = {}
         self._by_host: dict[str, list[Device]] = {}
+        self.topology = self._rounds(config, registry) if config.topology.enabled else None
         for settings in config.devices:
             self.add(settings)
 
@@ -51,6 +55,11 @@ class SnmpInput:
     def devices(self) -> list[Device]:
         """All devices, in the order in which they came."""
         return list(self._devices.values())
+
+    @property
+    def datasets(self) -> frozenset[str]:
+        """Changes of the topology, where it is read."""
+        return frozenset(("topology",)) if self.topology is not None else frozenset()
 
     @property
     def tally(self) -> Tally:
@@ -113,7 +122,30 @@ class SnmpInput:
 
     async def run(self, accumulator: Accumulator) -> None:
         """Poll each device at its interval until cancelled."""
-        await self._schedule.run(self.devices, accumulator)
+        if self.topology is None:
+            await self._schedule.run(self.devices, accumulator)
+            return
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self.topology.run(accumulator), name="snmp topology")
+            await self._schedule.run(self.devices, accumulator)
+
+    def _rounds(self, config: SnmpConfig, registry: CollectorRegistry) -> Rounds:
+        """The readings of the topology, which explain to the devices why they do not answer."""
+        from fenghuo_agent.topology import rounds  # noqa: PLC0415 — what is not used takes no memory
+
+        limits = Limits(config.max_repetitions, config.topology.max_rows, config.max_reply)
+        shared = self._shared
+        made = rounds.Rounds(
+            lambda: self.devices,
+            config.topology,
+            limits,
+            clock=shared.clock,
+            random=shared.random,
+            metrics=rounds.Metrics(registry),
+            poke=self.poke,
+        )
+        shared.explain = made.outages.explain
+        return made
 
     async def once(self, accumulator: Accumulator) -> None:
         """Poll each device once. Raises `DevicesFailed` with a hint for each that could not be read."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from random import Random
 
@@ -23,6 +24,8 @@ class Shared:
     tally: Tally
     plans: Plans = field(default_factory=Plans)
     names: Names = field(default_factory=Names)
+    explain: Callable[[str], tuple[int, int] | None] = lambda _: None
+    """Of an instance that does not answer: whether it is cut off by another (1 or 0), and how many others it cuts off."""
     keyring: Keyring = field(init=False)
 
     def __post_init__(self) -> None:

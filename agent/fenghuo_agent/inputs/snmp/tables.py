@@ -40,9 +40,13 @@ class Layouts:
         yield from self.blocks
 
 
-def down_layout(labels: Mapping[str, str]) -> Layout:
-    """The layout of a device that does not answer."""
-    return Layout("system", labels, {}, ("snmp_up",))
+DOWN_FIELDS = ("snmp_up", "snmp_explained", "snmp_devices_behind")
+"""Of a device that does not answer; the last two where the topology is known: see `fenghuo_agent.topology.outages`."""
+
+
+def down_layout(labels: Mapping[str, str], *, explained: bool = False) -> Layout:
+    """The layout of a device that does not answer, and of which it is known what it is to others."""
+    return Layout("system", labels, {}, DOWN_FIELDS if explained else DOWN_FIELDS[:1])
 
 
 def layouts_of(learnt: Learnt, labels: Mapping[str, str], before: Layouts | None) -> Layouts:
