@@ -9,11 +9,13 @@ from fenghuo_agent.snmp.access import Target
 
 def attributes_of(target: Target, label: str, learnt: Learnt) -> Document:
     """The asset's attributes; what the device does not say is left out."""
-    facts = learnt.facts
+    facts, identity = learnt.facts, learnt.identity
     device = {
-        "manufacturer": facts.get("entPhysicalMfgName"),
-        "serial_number": facts.get("entPhysicalSerialNum"),
-        "model": _given({"name": facts.get("entPhysicalModelName"), "identifier": facts.get("sysObjectID")}),
+        "manufacturer": identity.vendor or facts.get("entPhysicalMfgName"),
+        "serial_number": identity.serial or facts.get("entPhysicalSerialNum"),
+        "model": _given(
+            {"name": identity.model or facts.get("entPhysicalModelName"), "identifier": facts.get("sysObjectID")}
+        ),
     }
     snmp = {
         "address": target.instance,
@@ -21,6 +23,7 @@ def attributes_of(target: Target, label: str, learnt: Learnt) -> Document:
         "object_id": facts.get("sysObjectID"),
         "location": facts.get("sysLocation"),
         "contact": facts.get("sysContact"),
+        "profile": identity.profile,
         "chassis": facts.get("entPhysicalDescr"),
         "hardware": facts.get("entPhysicalHardwareRev"),
         "firmware": facts.get("entPhysicalFirmwareRev"),
@@ -30,7 +33,14 @@ def attributes_of(target: Target, label: str, learnt: Learnt) -> Document:
     }
     return {
         "message": ": ".join([f"{label} ({target.instance})", *filter(None, [facts.get("sysDescr")])]),
-        "host": _given({"name": facts.get("sysName") or label, "ip": [target.host.partition("%")[0]]}),
+        "host": _given(
+            {
+                "type": identity.type,
+                "os": _given({"name": identity.os, "version": identity.version}),
+                "name": facts.get("sysName") or label,
+                "ip": [target.host.partition("%")[0]],
+            }
+        ),
         "device": _given(device),
         "fenghuo": {"asset": {"kind": "snmp", "label": label, "snmp": _given(snmp)}},
     }

@@ -212,7 +212,7 @@ class Device:
         deadline, session.deadline = session.deadline, started + options.learn_deadline
         limits = Limits(options.max_repetitions, options.max_rows, options.max_reply)
         try:
-            learnt = await learn(session, limits)
+            learnt = await learn(session, limits, shared.library)
         except SnmpError as error:
             shared.tally.walk(error.kind)
             raise
@@ -342,11 +342,14 @@ class Device:
         shared = self._shared
         now, time = shared.clock.monotonic(), shared.clock.now()
         try:
-            return await self._extras.read(self._session, self._layouts.blocks, now, self.interval, time)
+            found = await self._extras.read(self._session, self._layouts.blocks, now, self.interval, time)
         except SnmpError as error:
             shared.tally.poll_extras(error.kind)
             log.debug("%s: sensors: %s", self.instance, error, extra={"device": self.instance})
             return []
+        if self._extras.outdated and now >= self._moves_from:
+            self.relearn()
+        return found
 
     def _hand_on(self, accumulator: Accumulator, values: Sequence[Value], seconds: float) -> None:
         learnt, session = self._learnt, self._session

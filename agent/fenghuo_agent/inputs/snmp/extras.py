@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from typing import Protocol
@@ -35,7 +35,11 @@ class Extra(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """Rows of one table that are read together, each `interval` seconds, or at each poll where that is None."""
+    """Rows of one table that are read together, each `interval` seconds, or at each poll where that is None.
+
+    Rows that come and go have a `walk` in place of extras: it answers the values of each row, and whether there are
+    others now.
+    """
 
     name: str
     fields: tuple[str, ...]
@@ -43,6 +47,7 @@ class Block:
     extras: tuple[Extra, ...]
     interval: float | None = None
     counters: Mapping[str, int] = field(default_factory=dict[str, int])
+    walk: Callable[[Session], Awaitable[tuple[list[Sequence[Value]], bool]]] | None = None
 
     def layout(self, labels: Mapping[str, str]) -> Layout:
         """The layout of its tables."""
@@ -121,12 +126,13 @@ def _take(session: Session, body: bytes, asked: Sequence[bytes], found: dict[byt
 
 
 class Extras:
-    """All blocks of a device, and when each is due."""
+    """All blocks of a device, and when each is due. `outdated`: rows were met that no block has."""
 
-    __slots__ = ("_answers", "_due", "_names", "blocks")
+    __slots__ = ("_answers", "_due", "_names", "blocks", "outdated")
 
     def __init__(self, blocks: Sequence[Block], answers: Answers) -> None:
         self.blocks = tuple(blocks)
+        self.outdated = False
         self._answers = answers
         self._due = [0.0] * len(self.blocks)
         self._names = [[[ber.oid(oid)[2:] for oid in row.oids] for row in block.extras] for block in self.blocks]
@@ -140,17 +146,24 @@ class Extras:
         """
         due = [place for place, when in enumerate(self._due) if now >= when]
         wanted = dict.fromkeys(chain.from_iterable(chain.from_iterable(self._names[place] for place in due)))
-        if not wanted:
-            return []
-        found = await self._answers.get(session, list(wanted))
+        found = await self._answers.get(session, list(wanted)) if wanted else {}
         result: list[Table] = []
         for place in due:
             block = self.blocks[place]
+            rows = await self._rows(session, block, self._names[place], found)
             apart = min(block.interval or 0.0, FRESH)
             self._due[place] = now + apart - SLACK * interval if apart > interval else 0.0
-            rows = [
-                row.decode([found.get(name) for name in names])
-                for row, names in zip(block.extras, self._names[place], strict=True)
-            ]
             result.append(Table(layouts[place], time, list(zip(*rows, strict=True))))
         return result
+
+    async def _rows(
+        self, session: Session, block: Block, names: Sequence[Sequence[bytes]], found: Mapping[bytes, Varbind]
+    ) -> list[Sequence[Value]]:
+        if block.walk is None:
+            return [
+                row.decode([found.get(name) for name in of_row])
+                for row, of_row in zip(block.extras, names, strict=True)
+            ]
+        rows, others = await block.walk(session)
+        self.outdated = self.outdated or others
+        return rows

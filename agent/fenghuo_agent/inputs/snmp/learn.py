@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from fenghuo_agent.inputs.snmp import mibs
-from fenghuo_agent.inputs.snmp.entity import entity_blocks
 from fenghuo_agent.inputs.snmp.extras import Block
 from fenghuo_agent.inputs.snmp.plan import Shape
+from fenghuo_agent.inputs.snmp.profiled import profiled
+from fenghuo_agent.profiles import Identity, Library
 from fenghuo_agent.snmp import ber
 from fenghuo_agent.snmp.ber import ABSENT, Malformed, Oid, Varbind
 from fenghuo_agent.snmp.errors import Faulty
@@ -29,6 +30,7 @@ class Learnt:
     scalars: dict[str, int]
     shape: Shape
     row_labels: dict[str, list[str]]
+    identity: Identity
     blocks: tuple[Block, ...] = ()
     faults: tuple[str, ...] = field(default=())
 
@@ -38,8 +40,8 @@ class Learnt:
         return sum(len(block.extras) for block in self.blocks if block.name == "sensor")
 
 
-async def learn(session: Session, limits: Limits) -> Learnt:
-    """Read a device's facts and rows. Raises `SnmpError` where it does not answer."""
+async def learn(session: Session, limits: Limits, library: Library) -> Learnt:
+    """Read a device's facts and rows, and what its profiles name. Raises `SnmpError` where it does not answer."""
     facts = await get_present(session, [(item, SCALAR) for item in mibs.FACTS])
     walker = Walker(session, limits)
     ports = await walker.walk((*mibs.IF_LABELS, *mibs.IF_COLUMNS, mibs.IF_DISCONTINUITY))
@@ -47,7 +49,7 @@ async def learn(session: Session, limits: Limits) -> Learnt:
     slow = [row for row in rows if (row,) not in ports.columns[mibs.IF_HIGH_CAPACITY[0]]]
     fallback = await walker.walk(mibs.IF_FALLBACK) if slow else Walked()
     columns, missing = _grid(rows, ports, fallback, frozenset(slow))
-    blocks, sensor_faults = await entity_blocks(walker)
+    identity, blocks, faults = await profiled(session, limits, library)
     texts = {item.name: _text(varbind) for (item, _), varbind in facts.items()}
     texts |= await _chassis(session)
     numbers = {
@@ -61,14 +63,14 @@ async def learn(session: Session, limits: Limits) -> Learnt:
         rows=tuple(rows),
         missing=missing,
     )
-    faults = (*ports.faults, *fallback.faults, *sensor_faults)
     return Learnt(
-        {name: text for name, text in texts.items() if text},
-        numbers,
-        shape,
-        _labels(rows, ports),
-        tuple(blocks),
-        faults,
+        facts={name: text for name, text in texts.items() if text},
+        scalars=numbers,
+        shape=shape,
+        row_labels=_labels(rows, ports),
+        identity=identity,
+        blocks=tuple(blocks),
+        faults=(*ports.faults, *fallback.faults, *faults),
     )
 
 

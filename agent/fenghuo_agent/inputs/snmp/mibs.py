@@ -1,4 +1,4 @@
-"""The objects that are read: names, numbers and types (SNMPv2-MIB, IF-MIB, ENTITY-MIB, ENTITY-SENSOR-MIB)."""
+"""The objects that are read: names, numbers and types (SNMPv2-MIB, IF-MIB, ENTITY-MIB)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ _SYSTEM: Oid = (*_MIB2, 1)
 _IF_ENTRY: Oid = (*_MIB2, 2, 2, 1)
 _IF_X_ENTRY: Oid = (*_MIB2, 31, 1, 1, 1)
 _PHYSICAL: Oid = (*_MIB2, 47, 1, 1, 1, 1)
-_SENSOR: Oid = (*_MIB2, 99, 1, 1, 1)
 
 SYS_DESCR = Object("sysDescr", (*_SYSTEM, 1), OCTETS)
 SYS_OBJECT_ID = Object("sysObjectID", (*_SYSTEM, 2), OID)
@@ -66,7 +65,6 @@ IF_FALLBACK = (*IF_SPEED, *IF_LOW_CAPACITY)
 """Read instead where an interface has no 64-bit counters (v1, old devices, interfaces below 20 Mbit/s)."""
 
 PHYSICAL_CLASS = Object("entPhysicalClass", (*_PHYSICAL, 5), INTEGER)
-PHYSICAL_NAME = Object("entPhysicalName", (*_PHYSICAL, 7), OCTETS)
 PHYSICAL_FACTS = (
     Object("entPhysicalDescr", (*_PHYSICAL, 2), OCTETS),
     Object("entPhysicalHardwareRev", (*_PHYSICAL, 8), OCTETS),
@@ -77,28 +75,3 @@ PHYSICAL_FACTS = (
     Object("entPhysicalModelName", (*_PHYSICAL, 13), OCTETS),
 )
 CHASSIS = 3
-
-SENSOR_TYPE = Object("entPhySensorType", (*_SENSOR, 1), INTEGER)
-SENSOR_SCALE = Object("entPhySensorScale", (*_SENSOR, 2), INTEGER)
-SENSOR_PRECISION = Object("entPhySensorPrecision", (*_SENSOR, 3), INTEGER)
-SENSOR_VALUE = Object("entPhySensorValue", (*_SENSOR, 4), INTEGER)
-SENSOR_STATUS = Object("entPhySensorOperStatus", (*_SENSOR, 5), INTEGER)
-SENSOR_OK = 1
-SCALE_UNITS = 9
-SENSOR_OVERFLOW = 1_000_000_000
-"""EntitySensorValue's ±1,000,000,000 mean overflow and underflow, not a measurement."""
-
-SENSOR_FIELDS = {
-    3: "sensor_voltage_ac_volts",
-    4: "sensor_voltage_volts",
-    5: "sensor_current_amperes",
-    6: "sensor_power_watts",
-    7: "sensor_frequency_hertz",
-    8: "sensor_temperature_celsius",
-    9: "sensor_humidity_percent",
-    10: "sensor_rotation_rpm",
-    11: "sensor_flow_cubic_metres_per_second",
-    12: "sensor_state",
-}
-"""EntitySensorDataType → field; flow is sent in cubic metres a minute."""
-SENSOR_FACTORS = {11: 1 / 60}
