@@ -14,6 +14,7 @@ from fenghuo_agent.profiles.rows import Rows
 from fenghuo_agent.snmp.session import Session
 from fenghuo_agent.snmp.walk import Limits
 from fenghuo_agent.survey.addresses import ADDRESS_COLUMNS, addresses_of
+from fenghuo_agent.survey.neighbours import neighbours_of
 from fenghuo_agent.survey.ports import PORT_COLUMNS, ports_of
 
 LIMITS = Limits(repetitions=25, rows=16384, reply=1400)
@@ -29,6 +30,7 @@ async def survey(session: Session, library: Library, monotonic: Callable[[], flo
     collected = await collect(session, LIMITS, readings)
     await read_columns(session, LIMITS, PORT_COLUMNS.values(), collected)
     await read_columns(session, LIMITS, ADDRESS_COLUMNS, collected)
+    neighbours, faults = await neighbours_of(session, LIMITS)
     sensors = sensors_of(readings, collected.rows)
     device = document_of(identity)
     return {
@@ -37,9 +39,9 @@ async def survey(session: Session, library: Library, monotonic: Callable[[], flo
         "sensors": [_sensor(*each) for each in _read(sensors, collected, "sensors")],
         "supplies": [_supply(*each) for each in _read(sensors, collected, "supplies")],
         "wireless": [_clients(*each) for each in _read(sensors, collected, "wireless")],
-        "neighbours": [],
+        "neighbours": neighbours,
         "addresses": addresses_of(collected.rows),
-        "faults": collected.faults,
+        "faults": list(dict.fromkeys([*collected.faults, *faults])),
         "requests": session.requests,
         "seconds": round(monotonic() - started, 3),
     }

@@ -58,4 +58,11 @@ def _address(address: Document) -> tuple[str, ...]:
 
 
 def _neighbour(neighbour: Document) -> tuple[str, ...]:
-    return tuple(str(value or "") for value in neighbour.values())
+    addresses = " ".join(neighbour["addresses"])
+    return (
+        neighbour["port"],
+        neighbour["protocol"],
+        neighbour["name"] or neighbour["chassis_id"],
+        neighbour["remote_port"],
+        addresses,
+    )
