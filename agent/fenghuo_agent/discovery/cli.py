@@ -58,6 +58,12 @@ def discover(
         list[Path] | None,
         typer.Option("--profiles", metavar="FOLDER", help="Profiles of your own, which win over ours."),
     ] = None,
+    write: Annotated[
+        bool, typer.Option("--write", help="Add what is new to the devices file, for review; leave the rest as it is.")
+    ] = False,
+    devices_file: Annotated[
+        Path, typer.Option("--devices-file", metavar="FILE", help="The file that --write writes.")
+    ] = Path("devices.yaml"),
     as_json: JsonOption = False,
 ) -> None:
     """Find SNMP devices, politely, and say who they are. Ctrl-C ends it with what was found so far.
@@ -78,6 +84,8 @@ def discover(
     job = job_of(section, subnets or [], given, exclude=exclude or [], port=port, rate=rate, profiles=profiles or [])
     outcome = command.run(job)
     command.show(outcome, as_json=as_json)
+    if write:
+        command.write(outcome, job, devices_file)
     if outcome.interrupted:
         raise typer.Exit(INTERRUPTED)
     if not outcome.devices:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import datetime as dt
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from random import Random
@@ -14,14 +15,14 @@ from typing import Any
 
 from fenghuo.cli.output import print_json, say
 from fenghuo.clock import SystemClock
+from fenghuo_agent.discovery import store
 from fenghuo_agent.discovery.attempts import Attempts
 from fenghuo_agent.discovery.found import Found
 from fenghuo_agent.discovery.job import Job
 from fenghuo_agent.discovery.knock import Locked
 from fenghuo_agent.discovery.neighbours import kernel_neighbours
-from fenghuo_agent.discovery.scan import Hint, Scan
-from fenghuo_agent.discovery.subnets import Scope
-from fenghuo_agent.snmp.session import Session
+from fenghuo_agent.discovery.recognise import identifier
+from fenghuo_agent.discovery.scan import Scan, neighbour_hints
 
 TELL_EVERY = 1.0
 COLUMNS = ("ADDRESS", "NAME", "VENDOR", "MODEL", "TYPE", "FOUND BY", "CREDENTIAL")
@@ -60,7 +61,10 @@ def _locked(each: Locked) -> dict[str, Any]:
 async def discover(job: Job) -> Outcome:
     """Scan, telling on standard error how far it is. Ctrl-C ends it early, with what was found so far."""
     clock, random = SystemClock(), Random()
-    attempts = Attempts(job.wrong_attempts, clock, job.salt)
+    memory = store.load(job.state)
+    attempts = Attempts(job.wrong_attempts, clock, memory.salt)
+    with contextlib.suppress(ValueError):
+        attempts.restore(memory.attempts)
     scan = Scan(
         job.scope,
         job.credentials_of,
@@ -74,37 +78,14 @@ async def discover(job: Job) -> Outcome:
     telling = asyncio.create_task(_tell(scan))
     interrupted = False
     try:
-        await scan.run(hints=known_neighbours(job.scope))
+        await scan.run(hints=neighbour_hints(job.scope, kernel_neighbours()))
     except asyncio.CancelledError:
         interrupted = True
     finally:
         telling.cancel()
         await asyncio.gather(telling, return_exceptions=True)
+    store.save_attempts(job.state, attempts, memory.salt)
     return Outcome(scan, attempts, scan.devices(), clock.monotonic() - began, interrupted)
-
-
-def known_neighbours(scope: Scope) -> list[Hint]:
-    """Where the kernel's neighbour tables say that somebody is, as far as the scope admits and does not sweep it anyway."""
-    return [
-        (target, "neighbour")
-        for neighbour in kernel_neighbours()
-        if (span := scope.admits(neighbour.address)) and not span.swept
-        for target in scope.targets_at(neighbour.address)
-    ]
-
-
-def identifier(folders: Sequence[Path] = ()) -> Callable[[Session], Any]:
-    """Who a device is, by the profiles; loaded when the first device is found."""
-    from fenghuo_agent.profiles import Library, identify  # noqa: PLC0415 — what finds nothing needs no profiles
-
-    loaded: list[Library] = []
-
-    async def of(session: Session) -> Any:
-        if not loaded:
-            loaded.append(Library.load(list(folders)))
-        return await identify(session, loaded[0])
-
-    return of
 
 
 async def _tell(scan: Scan) -> None:
@@ -144,6 +125,15 @@ def show(outcome: Outcome, *, as_json: bool) -> None:
             sys.stdout.write(f"{line}\n")
     for line in remarks(outcome):
         say(line)
+
+
+def write(outcome: Outcome, job: Job, path: Path) -> None:
+    """Add what is new to the devices file. Raises `Located`, `Retryable` or `Permanent` where it cannot be."""
+    from fenghuo_agent.discovery.devices_file import write_devices  # noqa: PLC0415 — only on request
+
+    today = dt.datetime.now(dt.UTC).date()
+    added = write_devices(path, outcome.devices, job.names, today)
+    say(f"{path}: {added} devices added, {len(outcome.devices) - added} were there")
 
 
 def table(devices: Sequence[Found]) -> list[str]:

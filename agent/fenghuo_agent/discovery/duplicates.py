@@ -23,7 +23,7 @@ def merged(devices: Iterable[Found], prefer: Callable[[Target], bool] = lambda _
     result: list[Found] = []
     by_mark: dict[tuple[str, ...], list[Found]] = {}
     for device in sorted(devices, key=lambda each: (not prefer(each.target), rank(each.target))):
-        marks = _marks(device)
+        marks = marks_of(device)
         same = next(
             (known for mark in marks for known in by_mark.get(mark, ()) if not contradict(known, device)),
             None,
@@ -46,19 +46,16 @@ def rank(target: Target) -> tuple[int, bool, int, int]:
     return address.version, address.is_link_local, int(address), target.port
 
 
-def contradict(one: Found, other: Found) -> bool:
-    """Whether something that both say of themselves differs."""
-    pairs = (
-        (one.name, other.name),
-        (_serial(one), _serial(other)),
-        (one.mac, other.mac),
-        (one.engine, other.engine),
-        (one.object_id, other.object_id),
-    )
+def contradict(one: Found, other: Found, *, hardware: bool = False) -> bool:
+    """Whether something that both say of themselves differs; with `hardware` only what no new configuration changes."""
+    pairs = [(_serial(one), _serial(other)), (one.mac, other.mac)]
+    if not hardware:
+        pairs += [(one.name, other.name), (one.engine, other.engine), (one.object_id, other.object_id)]
     return any(mine and its and mine != its for mine, its in pairs)
 
 
-def _marks(device: Found) -> list[tuple[str, ...]]:
+def marks_of(device: Found) -> list[tuple[str, ...]]:
+    """What tells a device apart, wherever it answers."""
     marks: list[tuple[str, ...]] = []
     if device.engine:
         marks.append(("engine", device.engine))

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import secrets
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fenghuo.config import load
-from fenghuo_agent.discovery.config import DiscoverConfig, state_path
+from fenghuo_agent.discovery.config import STATE_FILE, DiscoverConfig, state_path
 from fenghuo_agent.discovery.scan import Manners
 from fenghuo_agent.discovery.subnets import Scope, parse_ports, parse_spans
 from fenghuo_agent.snmp.access import SNMP_PORT, Credential, Target
@@ -31,15 +30,18 @@ class Configured:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """`credentials_of` says which are tried where; `state` is the file that remembers attempts, None to begin afresh."""
+    """`credentials_of` says which are tried where; `state` is the file that remembers attempts at v3 users, over runs.
+
+    `names` are the credentials that the agent knows by name.
+    """
 
     scope: Scope
     credentials_of: Callable[[Target], Sequence[Credential]]
     manners: Manners
     wrong_attempts: int
     profiles: Sequence[Path] = ()
-    state: Path | None = None
-    salt: bytes = field(default_factory=lambda: secrets.token_bytes(16))
+    state: Path
+    names: Sequence[Credential] = ()
 
 
 def configured(path: Path) -> Configured:
@@ -88,5 +90,12 @@ def job_of(
         manners=Manners(rate=rate or defaults.rate, timeout=defaults.timeout, retries=defaults.retries),
         wrong_attempts=defaults.wrong_attempts,
         profiles=profiles,
-        state=config.state if config else None,
+        state=(config.state if config else None) or own_state(),
+        names=config.snmp.credentials if config else (),
     )
+
+
+def own_state() -> Path:
+    """Where attempts are remembered for somebody who runs scans without an agent's configuration."""
+    base = os.environ.get("XDG_STATE_HOME") or "~/.local/state"
+    return Path(base).expanduser() / "fenghuo" / STATE_FILE

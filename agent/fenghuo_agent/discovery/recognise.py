@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fenghuo_agent.discovery.pace import Pacer
@@ -16,6 +17,7 @@ from fenghuo_agent.snmp.session import Session
 from fenghuo_agent.snmp.walk import Limits, Walker
 
 if TYPE_CHECKING:
+    from fenghuo_agent.profiles import Library
     from fenghuo_agent.profiles.identify import Identity
 
 ENGINE_ID = Column("snmpEngineID", (1, 3, 6, 1, 6, 3, 10, 2, 1, 1), scalar=True)
@@ -120,3 +122,17 @@ async def _surroundings(session: Session, result: Recognised, *, neighbours: boo
 
 def _unique(hints: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
     return list(dict.fromkeys(hints))
+
+
+def identifier(folders: Sequence[Path] = ()) -> Identify:
+    """Who a device is, by the profiles; loaded when the first device is found."""
+    from fenghuo_agent.profiles import Library, identify  # noqa: PLC0415 — what finds nothing needs no profiles
+
+    loaded: list[Library] = []
+
+    async def of(session: Session) -> Identity:
+        if not loaded:
+            loaded.append(Library.load(list(folders)))
+        return await identify(session, loaded[0])
+
+    return of

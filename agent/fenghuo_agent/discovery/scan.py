@@ -12,6 +12,7 @@ from fenghuo_agent.discovery.attempts import Attempts
 from fenghuo_agent.discovery.duplicates import merged
 from fenghuo_agent.discovery.found import Found
 from fenghuo_agent.discovery.knock import Counts, Knocker, Locked, Opened, Plan
+from fenghuo_agent.discovery.neighbours import Neighbour
 from fenghuo_agent.discovery.pace import Pacer, Sleep
 from fenghuo_agent.discovery.recognise import Identify, PacedSession, Recognised, recognise
 from fenghuo_agent.discovery.subnets import Scope
@@ -203,3 +204,8 @@ def _found(opened: Opened, recognised: Recognised, now: int) -> Found:
             setattr(found, name, getattr(identity, name))
         found.os_version, found.object_id, found.profile = identity.version, identity.object_id, identity.profile
     return found
+
+
+def neighbour_hints(scope: Scope, neighbours: Iterable[Neighbour]) -> list[Hint]:
+    """Where neighbour tables say that somebody is, as far as the scope admits."""
+    return [(target, "neighbour") for neighbour in neighbours for target in scope.targets_at(neighbour.address)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from random import Random
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,8 @@ from fenghuo_agent.inputs.base import Input
 
 if TYPE_CHECKING:
     from fenghuo_agent.config import AgentConfig
+    from fenghuo_agent.discovery.config import DiscoverConfig
+    from fenghuo_agent.inputs.snmp.config import SnmpConfig
     from fenghuo_agent.inputs.snmp.input import SnmpInput
     from fenghuo_agent.inputs.snmp_trap.config import SnmpTrapConfig
 
@@ -30,6 +33,8 @@ def build_inputs(config: AgentConfig, clock: Clock, random: Random, registry: Co
 
         polled = SnmpInput(asked.snmp, clock=clock, random=random, registry=registry)
         built.append(polled)
+        if asked.snmp.discover is not None:
+            built.append(_discovery(asked.snmp, asked.snmp.discover, config, polled, clock, random, registry))
     if asked.snmp_trap is not None:
         built.append(_snmp_trap(asked.snmp_trap, config, polled, clock, random, registry))
     if asked.mqtt_sensor:
@@ -42,6 +47,33 @@ def build_inputs(config: AgentConfig, clock: Clock, random: Random, registry: Co
 
         built.append(ProbeInput(asked.probe, clock=clock, random=random, registry=registry))
     return built
+
+
+def _discovery(
+    section: SnmpConfig,
+    options: DiscoverConfig,
+    config: AgentConfig,
+    polled: SnmpInput,
+    clock: Clock,
+    random: Random,
+    registry: CollectorRegistry,
+) -> Input:
+    """Devices that are found by themselves, for the input `polled`."""
+    from fenghuo_agent.discovery.config import state_path  # noqa: PLC0415 — see above
+    from fenghuo_agent.discovery.input import DiscoveryInput  # noqa: PLC0415 — see above
+    from fenghuo_agent.discovery.recognise import identifier  # noqa: PLC0415 — see above
+
+    return DiscoveryInput(
+        section,
+        options,
+        state_path(options, config.spool.path),
+        polling=polled,
+        identify=identifier(),
+        clock=clock,
+        random=random,
+        entropy=os.urandom,
+        registry=registry,
+    )
 
 
 def _snmp_trap(

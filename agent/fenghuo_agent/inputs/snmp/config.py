@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Self
 
 from pydantic import Field, model_validator
 
-from fenghuo.config import Duration, Section, Size
+from fenghuo.config import Duration, LocalPath, Section, Size
 from fenghuo_agent.discovery.config import Discover
+from fenghuo_agent.discovery.questions import label_of
 from fenghuo_agent.snmp.access import Address, Credential, Target, parse_address
 from fenghuo_agent.topology.config import TopologyConfig
 
@@ -54,6 +56,9 @@ class SnmpConfig(Section):
     )
     discover: Discover | None = Field(
         None, description="Subnets in which devices are found by themselves; a list of them, or options."
+    )
+    profiles: list[LocalPath] = Field(
+        default_factory=list[Path], description="Folders of profiles of your own; they win over ours of the same name."
     )
     interval: Duration = Field(60.0, gt=0, description="Time between two polls of a device.")
     timeout: Duration = Field(2.0, gt=0, description="How long to wait for one answer before asking again.")
@@ -112,10 +117,14 @@ class SnmpConfig(Section):
             raise ValueError("discover needs at least one credential (a community or a v3 user)")
         if self.devices and not self.credentials:
             raise ValueError("devices need at least one credential (a community or a v3 user)")
+        for device in self.devices:
+            if not self.credentials_of(device):
+                raise ValueError(f"device {device.address}: it is in no subnet of any credential")
         return self
 
     def credentials_of(self, device: Device) -> list[Credential]:
         """Those to try for a device, in order."""
         if device.credential:
-            return [credential for credential in self.credentials if credential.name == device.credential]
+            labels = [label_of(credential, place) for place, credential in enumerate(self.credentials)]
+            return [each for label, each in zip(labels, self.credentials, strict=True) if label == device.credential]
         return list(self.credentials)
