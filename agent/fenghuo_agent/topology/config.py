@@ -11,18 +11,22 @@ from fenghuo_agent.snmp.access import Address
 class TopologyConfig(Section):
     """Links between devices, and where each MAC and IP address is, read from the devices that are polled."""
 
-    enabled: bool = Field(True, description="Whether to read neighbours, forwarding tables and ARP at all.")
-    interval: Duration = Field(600.0, ge=30, description="Time between two readings of a device's tables.")
-    concurrency: int = Field(2, ge=1, le=64, description="Most devices read at the same time.")
-    deadline: Duration = Field(120.0, gt=0, description="How long reading one device may take in all.")
-    max_rows: int = Field(32_768, ge=1, le=1_000_000, description="Most rows of one table of one device.")
-    max_macs: int = Field(65_536, ge=1, le=1_000_000, description="Most MAC addresses whose places are remembered.")
-    remember: Duration = Field(
-        86_400.0, gt=0, description="How long the place of a MAC that is not seen any more is kept."
+    enabled: bool = Field(default=True, description="Whether to read neighbours, forwarding tables and ARP at all.")
+    interval: Duration = Field(default=600.0, ge=30, description="Time between two readings of a device's tables.")
+    concurrency: int = Field(default=2, ge=1, le=64, description="Most devices read at the same time.")
+    deadline: Duration = Field(default=120.0, gt=0, description="How long reading one device may take in all.")
+    max_rows: int = Field(default=32_768, ge=1, le=1_000_000, description="Most rows of one table of one device.")
+    max_macs: int = Field(
+        default=65_536, ge=1, le=1_000_000, description="Most MAC addresses whose places are remembered."
     )
-    max_events: int = Field(100, ge=1, le=10_000, description="Most events of one round; more are only counted.")
+    remember: Duration = Field(
+        default=86_400.0, gt=0, description="How long the place of a MAC that is not seen any more is kept."
+    )
+    max_events: int = Field(
+        default=100, ge=1, le=10_000, description="Most events of one round; more are only counted."
+    )
     root: Address | None = Field(
-        None,
+        default=None,
         description="The device from which all others are reached; by default the switch at which the agent hangs, "
         "else its gateway.",
     )
