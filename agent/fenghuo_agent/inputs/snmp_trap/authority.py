@@ -98,7 +98,7 @@ class Authority:
         head = read_header(datagram)
         if head.flags & PRIV and not head.flags & AUTH:
             raise Malformed("privacy without authentication")
-        ours = head.engine == self._own.id
+        ours = head.engine == self._own.id != b""
         if not ours and not 5 <= len(head.engine) <= 32:
             raise self._refusal("unknownEngineIDs", datagram, head, handshake=not head.engine)
         if not ours and self._believed and head.engine not in self._believed:

@@ -163,8 +163,9 @@ class SnmpTrapInput:
             for document in denied_documents(host, label, account, seconds):
                 self._emit(document)
         if dropped:
-            _log.warning("the kernel dropped %d datagrams for traps: raise net.core.rmem_max", dropped)
-            self._emit(overflow_document(dropped, seconds))
+            document = overflow_document(dropped, seconds)
+            _log.warning("%s", document["message"])
+            self._emit(document)
 
     def take(self, listener: Listener, buffer: bytearray, size: int, peer: Peer) -> None:
         """One datagram. It is decoded only where its sender has not sent too much already."""

@@ -141,7 +141,9 @@ def _from_same(ancillary: list[tuple[int, int, bytes]]) -> list[tuple[int, int, 
             # in_pktinfo: interface, address to send from, destination of the header (ip(7)); routing chooses the interface.
             return [(level, kind, struct.pack("=I", 0) + data[4:8] + bytes(4))]
         if level == socket.IPPROTO_IPV6 and kind == socket.IPV6_PKTINFO:
-            return [(level, kind, data)]
+            # in6_pktinfo: address, interface (RFC 3542, 6.2); only a link-local address needs the interface as well.
+            local = data[:2] == b"\xfe\x80"
+            return [(level, kind, data if local else data[:16] + bytes(4))]
     return []
 
 
