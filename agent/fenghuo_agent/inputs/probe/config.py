@@ -11,7 +11,7 @@ from pydantic import BeforeValidator, Discriminator, Field, Tag, field_validator
 
 from fenghuo.config import Duration, Secret, Section, Size, Tls
 from fenghuo_agent.inputs.probe.address import Url, parse_endpoint, parse_url
-from fenghuo_agent.inputs.probe.dns_message import RCODES, TYPES
+from fenghuo_agent.inputs.probe.dns_message import RCODES, TYPES, ascii_name
 
 LABEL_NAME = re.compile(r"(?!__)[a-zA-Z_][a-zA-Z0-9_]{0,63}")
 RESERVED_LABELS = frozenset(
@@ -254,10 +254,10 @@ class DnsTarget(Options):
     @field_validator("query")
     @classmethod
     def _name(cls, query: str) -> str:
-        labels = query.rstrip(".").split(".") if query != "." else []
-        if any(not 0 < len(label.encode("idna" if not label.isascii() else "ascii")) < 64 for label in labels):
-            raise ValueError(f"{query!r} is no name: each part between dots has 1 to 63 characters")
-        return query.lower()
+        try:
+            return ascii_name(query) or "."
+        except ValueError:
+            raise ValueError(f"{query!r} is no name: each part between dots has 1 to 63 characters") from None
 
     @field_validator("type")
     @classmethod

@@ -53,6 +53,19 @@ class Response:
     serial: int | None
 
 
+def ascii_name(name: str) -> str:
+    """A name in lower case, its internationalised parts encoded (RFC 5890), without a dot at its end; ValueError where it
+    is none.
+    """
+    bare = name.removesuffix(".").lower()
+    labels = [label if label.isascii() else label.encode("idna").decode("ascii") for label in bare.split(".")]
+    if bare and not all(0 < len(label) < 64 for label in labels):
+        raise ValueError(f"{name!r} is no name")
+    if sum(len(label) + 1 for label in labels) > 254:
+        raise ValueError(f"{name!r} is too long for a name")
+    return ".".join(labels)
+
+
 def question(id: int, name: str, type: int, *, recursion: bool) -> bytes:  # noqa: A002 — the RFC's names
     """A query for records of class IN; ValueError where `name` is none."""
     flags = _RECURSION if recursion else 0
@@ -60,14 +73,9 @@ def question(id: int, name: str, type: int, *, recursion: bool) -> bytes:  # noq
 
 
 def encode_name(name: str) -> bytes:
-    """A name as labels, ASCII or internationalised; ValueError where it is none."""
-    labels = [
-        label if label.isascii() else label.encode("idna").decode() for label in name.strip(".").split(".") if label
-    ]
-    encoded = b"".join(bytes([len(label)]) + label.encode("ascii") for label in labels)
-    if any(len(label) > 63 for label in labels) or len(encoded) > 254:
-        raise ValueError(f"{name!r} is too long for a name")
-    return encoded + b"\0"
+    """A name as labels, without the compression that a question has no use for. ValueError where it is none."""
+    labels = [label.encode("ascii") for label in name.split(".") if label]
+    return b"".join(bytes([len(label)]) + label for label in labels) + b"\0"
 
 
 def parse(message: bytes) -> Response:
