@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from fenghuo.cli.output import JsonOption, print_json
+from fenghuo.cli.output import JsonOption, print_json, say
 from fenghuo.clock import SystemClock
 from fenghuo_agent.snmp.access import Credential, Target
 from fenghuo_agent.snmp.options import (
@@ -53,6 +53,9 @@ def survey(
     ] = 2.0,
     retries: Annotated[int, typer.Option("--retries", min=0, max=10, help="Times to ask again.")] = 2,
     deadline: Annotated[float, typer.Option("--deadline", metavar="SECONDS", min=1, help="In all.")] = 300.0,
+    recording: Annotated[
+        Path | None, typer.Option("--record", metavar="FILE", help="Record all that the device has, for survey FILE.")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Read all that one device tells by SNMP: who it is, ports, sensors, supplies, wireless, neighbours, addresses."""
@@ -64,6 +67,10 @@ def survey(
         community=community, community_file=community_file, version=version, user=user, auth=auth, auth_file=auth_file,
         priv=priv, priv_file=priv_file, context=context,
     )  # fmt: skip
+    if recording is not None:
+        count = asyncio.run(_record(target_of(address), credentials, Timing(timeout, retries), deadline, recording))
+        say(f"{recording}: {count} instances")
+        return
     document = asyncio.run(_survey(target_of(address), credentials, profiles, Timing(timeout, retries), deadline))
     _print(document, as_json=as_json)
 
@@ -98,3 +105,12 @@ async def _recorded(path: Path, profiles: list[Path]) -> dict[str, Any]:
     from fenghuo_agent.survey.recording import Recording  # noqa: PLC0415 — see above
 
     return await read(Recording(path), Library.load(profiles), SystemClock().monotonic)
+
+
+async def _record(target: Target, credentials: list[Credential], timing: Timing, deadline: float, path: Path) -> int:
+    from fenghuo_agent.survey.ask import opened  # noqa: PLC0415 — see above
+    from fenghuo_agent.survey.record import record  # noqa: PLC0415 — see above
+
+    session, _ = await opened(target, credentials, timing, deadline, SystemClock(), Random())
+    with session, path.open("w", encoding="utf-8") as out:
+        return await record(session, out)
