@@ -18,6 +18,7 @@ from fenghuo_agent.inputs.snmp.reach import PROBE, Reach
 from fenghuo_agent.inputs.snmp.shared import Shared
 from fenghuo_agent.inputs.snmp.tables import (
     Layouts,
+    back_table,
     down_layout,
     ended_tables,
     interface_table,
@@ -356,6 +357,9 @@ class Device:
         if learnt is None or self._layouts is None:
             return
         layouts, now = self._layouts, self._shared.clock.now()
+        down, self._down = self._down, None
+        if down is not None and (ended := back_table(down, now)):
+            accumulator.table(ended)
         scalars = dict(zip((item.name for item in learnt.shape.scalars), values, strict=False))
         counts = session.requests, session.retried, session.returned
         up = (1, scalars.get("sysUpTime"), scalars.get("ifNumber"), seconds, self._walked, *counts)

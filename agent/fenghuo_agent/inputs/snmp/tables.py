@@ -49,6 +49,12 @@ def down_layout(labels: Mapping[str, str], *, explained: bool = False) -> Layout
     return Layout("system", labels, {}, DOWN_FIELDS if explained else DOWN_FIELDS[:1])
 
 
+def back_table(down: Layout, time: int) -> Table | None:
+    """What ends the series of a device that answers again, of those that only silent ones have."""
+    fields = tuple(down.fields[1:])
+    return _end(Layout(down.name, down.labels, {}, fields), time) if fields else None
+
+
 def layouts_of(learnt: Learnt, labels: Mapping[str, str], before: Layouts | None) -> Layouts:
     """The layouts of what was learnt; those that are as they were before stay the same objects."""
     known = {_key(layout): layout for layout in before.all()} if before else {}
