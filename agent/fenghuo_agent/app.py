@@ -8,6 +8,7 @@ import logging
 import os
 import sys
 from collections.abc import AsyncGenerator, Sequence
+from pathlib import Path
 from random import Random
 
 from prometheus_client import CollectorRegistry
@@ -27,6 +28,7 @@ from fenghuo_agent.inputs import build_inputs
 from fenghuo_agent.inputs.base import Input
 from fenghuo_agent.once import Printer, failed, printer_for
 from fenghuo_agent.pipeline import RULES_STATE, Pipeline
+from fenghuo_agent.reload import Reloads
 from fenghuo_agent.spool import Spool
 from fenghuo_agent.transport import Transport
 
@@ -34,11 +36,15 @@ _log = logging.getLogger(__name__)
 _DRAIN_SECONDS = 1.0
 
 
-async def run(config: AgentConfig) -> None:
-    """Poll, judge and ship until cancelled. Raises what makes a start impossible: rules, spool, certificates."""
+async def run(config: AgentConfig, path: Path | None = None) -> None:
+    """Poll, judge and ship until cancelled. Raises what makes a start impossible: rules, spool, certificates.
+
+    `path` is the configuration's file: it is read again when it changes.
+    """
     clock, random, registry = SystemClock(), Random(), CollectorRegistry()
     inputs = build_inputs(config, clock, random, registry)
     async with started(config, inputs, clock, random, registry) as supervisor:
+        Reloads(config, inputs, registry).watch(supervisor, path)
         await supervisor.run()
 
 

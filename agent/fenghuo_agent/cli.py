@@ -39,7 +39,7 @@ def run(
     from fenghuo_agent import app as agent_app  # noqa: PLC0415 — a wrong configuration is told without it
 
     # An agent is no faster with uvloop, which takes 2 MB.
-    run_until_stopped(lambda: agent_app.run(loaded), uvloop=False)
+    run_until_stopped(lambda: agent_app.run(loaded, config), uvloop=False)
 
 
 @app.command()

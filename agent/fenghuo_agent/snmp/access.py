@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Annotated, Literal, NamedTuple, Self
 
 from pydantic import AfterValidator, Field, model_validator
@@ -58,6 +58,16 @@ def _check_address(text: str) -> str:
 
 
 Address = Annotated[str, AfterValidator(_check_address)]
+
+
+def _check_subnet(text: str) -> str:
+    try:
+        return str(ip_network(text))
+    except ValueError:
+        raise ValueError(f"{text!r}: expected a subnet such as 10.20.0.0/22, its host bits zero") from None
+
+
+Subnet = Annotated[str, AfterValidator(_check_subnet)]
 
 
 class Keys(Section):
@@ -115,11 +125,24 @@ class Credential(Section):
     auth: AuthKeys | None = Field(None, description="Authentication of the v3 user.")
     priv: PrivKeys | None = Field(None, description="Privacy of the v3 user; needs authentication.")
     context: str = Field("", description="Context name of v3 (RFC 3411), such as a VLAN's.")
+    subnets: tuple[Subnet, ...] = Field(
+        (),
+        description="Subnets whose devices it is for: there it is tried before those that name none, elsewhere not at all.",
+        examples=[["10.20.0.0/22"]],
+    )
 
     @property
     def protocol(self) -> Literal["1", "2c", "3"]:
         """The version that is spoken."""
         return self.version or ("3" if self.user else "2c")
+
+    def closeness(self, host: str) -> int | None:
+        """How narrowly its subnets fit an IP address: the longest prefix, 0 where it is for all; None where not for this."""
+        if not self.subnets:
+            return 0
+        address = ip_address(host.partition("%")[0])
+        networks = (ip_network(subnet) for subnet in self.subnets)
+        return max((network.prefixlen + 1 for network in networks if address in network), default=None)
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

@@ -57,6 +57,11 @@ class SnmpConfig(Section):
     discover: Discover | None = Field(
         None, description="Subnets in which devices are found by themselves; a list of them, or options."
     )
+    devices_file: LocalPath | None = Field(
+        None,
+        description="File of further devices, as `fenghuo agent discover --write` writes it; those of `devices` win over "
+        "its own. Read again when it changes.",
+    )
     profiles: list[LocalPath] = Field(
         default_factory=list[Path], description="Folders of profiles of your own; they win over ours of the same name."
     )
@@ -123,8 +128,10 @@ class SnmpConfig(Section):
         return self
 
     def credentials_of(self, device: Device) -> list[Credential]:
-        """Those to try for a device, in order."""
+        """Those to try for a device, in order: the one that it names, else those of its narrowest subnet first."""
         if device.credential:
             labels = [label_of(credential, place) for place, credential in enumerate(self.credentials)]
             return [each for label, each in zip(labels, self.credentials, strict=True) if label == device.credential]
-        return list(self.credentials)
+        host = device.target.host
+        fitting = [(closeness, each) for each in self.credentials if (closeness := each.closeness(host)) is not None]
+        return [each for _, each in sorted(fitting, key=lambda pair: -pair[0])]

@@ -193,7 +193,12 @@ class Device:
         """Say that the device does not answer."""
         explained = self._shared.explain(self.instance) or ()
         down = self._down
-        if down is None or self._relaid or down.labels["device"] != self.label or len(down.fields) != len(explained) + 1:
+        if (
+            down is None
+            or self._relaid
+            or down.labels["device"] != self.label
+            or len(down.fields) != len(explained) + 1
+        ):
             self._down = down = down_layout(self._labels(), explained=bool(explained))
         accumulator.table(Table(down, self._shared.clock.now(), [(value,) for value in (0, *explained)]))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
+from dataclasses import dataclass, field
 from ipaddress import ip_address
 from random import Random
 from typing import TYPE_CHECKING
@@ -16,9 +17,12 @@ from fenghuo_agent.inputs.base import Accumulator
 from fenghuo_agent.inputs.snmp import config
 from fenghuo_agent.inputs.snmp.config import SnmpConfig
 from fenghuo_agent.inputs.snmp.device import Device
+from fenghuo_agent.inputs.snmp.listed import listed
+from fenghuo_agent.inputs.snmp.profile_folders import library_of
 from fenghuo_agent.inputs.snmp.schedule import Schedule
 from fenghuo_agent.inputs.snmp.shared import Shared
 from fenghuo_agent.inputs.snmp.tally import Metrics, Tally
+from fenghuo_agent.profiles import Library
 from fenghuo_agent.snmp.errors import SnmpError
 from fenghuo_agent.snmp.walk import Limits
 
@@ -35,6 +39,19 @@ class DevicesFailed(FenghuoError):  # noqa: N818 — the name says what happened
         super().__init__(f"{len(failures)} of {asked} SNMP devices could not be read:\n{lines}")
 
 
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """Instances of devices that another configuration brought, took away and gave other options."""
+
+    added: list[str] = field(default_factory=list[str])
+    removed: list[str] = field(default_factory=list[str])
+    changed: list[str] = field(default_factory=list[str])
+
+    def __str__(self) -> str:
+        parts = [("added", self.added), ("removed", self.removed), ("changed", self.changed)]
+        return ", ".join(f"{len(found)} {word}" for word, found in parts if found) or "none added, removed or changed"
+
+
 class SnmpInput:
     """Polls the configured devices, and those that are added while it runs."""
 
@@ -43,13 +60,13 @@ class SnmpInput:
     def __init__(self, config: SnmpConfig, *, clock: Clock, random: Random, registry: CollectorRegistry) -> None:
         tally = Tally(devices={"up": 0, "down": 0, "unknown": 0})
         self._metrics = Metrics(tally, registry)
-        self._shared = Shared(config, clock, random, tally)
+        self._shared = Shared(config, clock, random, tally, library=library_of(config.profiles))
         self._schedule = Schedule(self._shared, self._metrics)
         self._devices: dict[str, Device] = {}
         self._by_host: dict[str, list[Device]] = {}
+        self._configured: set[str] = set()
         self.topology = self._rounds(config, registry) if config.topology.enabled else None
-        for settings in config.devices:
-            self.add(settings)
+        self.reconfigure(config)
 
     @property
     def devices(self) -> list[Device]:
@@ -83,10 +100,8 @@ class SnmpInput:
             raise ValueError(f"there is no credential for {settings.address}")
         known = self._devices.get(settings.target.instance)
         if known is not None:
-            before = known.interval
             known.reconfigure(settings)
-            if known.interval != before:
-                self._schedule.retime(known)
+            self._schedule.retime(known)
             return known
         device = Device(settings, self._shared)
         self._devices[device.instance] = device
@@ -94,6 +109,41 @@ class SnmpInput:
         self._shared.tally.move("", device.state)
         self._schedule.start(device)
         return device
+
+    def reconfigure(self, config: SnmpConfig) -> Changes:
+        """Go by another configuration from now on: devices come, go and change; what is known of those that stay is kept.
+
+        Devices that were added from elsewhere stay, if there is still a credential for them. `concurrency`, `learning`,
+        `topology` and `discover` are as they were at the start. Raises `Located` where the devices file is wrong; nothing
+        has changed then.
+        """
+        changes, shared = Changes(), self._shared
+        wanted = {device.target.instance: device for device in listed(config)}
+        shared.config = config
+        for instance in self._configured - wanted.keys():
+            self.remove(instance)
+            changes.removed.append(instance)
+        for instance, device in list(self._devices.items()):
+            settings = wanted.get(instance, device.config)
+            if not config.credentials_of(settings):
+                self.remove(instance)
+                changes.removed.append(instance)
+                continue
+            if settings != device.config:
+                changes.changed.append(instance)
+            self.add(settings)
+        for instance, settings in wanted.items():
+            if instance not in self._devices:
+                self.add(settings)
+                changes.added.append(instance)
+        self._configured = set(wanted)
+        return changes
+
+    def use(self, library: Library) -> None:
+        """Read devices by these profiles: each at its next turn that is free."""
+        self._shared.library = library
+        for device in self.devices:
+            device.relearn()
 
     def remove(self, instance: str) -> bool:
         """Poll a device no more, and end its series; whether it was polled."""

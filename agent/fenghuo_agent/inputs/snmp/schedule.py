@@ -46,7 +46,7 @@ class Schedule:
         self._probing = asyncio.Semaphore(shared.config.concurrency)
         self._learning = asyncio.Semaphore(shared.config.learning)
         self._running: tuple[asyncio.TaskGroup, Accumulator] | None = None
-        self._tasks: dict[Device, asyncio.Task[None]] = {}
+        self._tasks: dict[Device, tuple[asyncio.Task[None], float]] = {}
         self._poked: dict[Device, set[int]] = {}
 
     async def run(self, devices: Sequence[Device], accumulator: Accumulator) -> None:
@@ -62,26 +62,24 @@ class Schedule:
                 self._tasks.clear()
                 self._poked.clear()
 
-    def start(self, device: Device) -> None:
-        """Poll one more device from now on; where nothing runs, nothing happens."""
+    def start(self, device: Device, *, first: bool = True) -> None:
+        """Poll one more device from now on, `first` soon and then on its beat; where nothing runs, nothing happens."""
         if self._running is None:
             return
         group, accumulator = self._running
-        self._tasks[device] = group.create_task(self._tend(device, accumulator), name=f"snmp {device.instance}")
+        task = group.create_task(self._tend(device, accumulator, first=first), name=f"snmp {device.instance}")
+        self._tasks[device] = task, device.interval
 
     def retime(self, device: Device) -> None:
-        """Go by the device's interval, which is another, without a poll between."""
-        if self._running is None or device not in self._tasks:
-            return
-        group, accumulator = self._running
-        self._tasks.pop(device).cancel()
-        self._tasks[device] = group.create_task(
-            self._tend(device, accumulator, first=False), name=f"snmp {device.instance}"
-        )
+        """Go by the device's interval, where that is another now, without a poll between."""
+        task, interval = self._tasks.get(device, (None, device.interval))
+        if task is not None and interval != device.interval:
+            task.cancel()
+            self.start(device, first=False)
 
     def stop(self, device: Device) -> None:
         """Poll a device no more, and end its series."""
-        task = self._tasks.pop(device, None)
+        task, _ = self._tasks.pop(device, (None, 0.0))
         if task is not None:
             task.cancel()
         ended = device.leave()
