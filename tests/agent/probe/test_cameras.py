@@ -148,7 +148,16 @@ BOMB = b"""<?xml version="1.0"?><!DOCTYPE l [<!ENTITY a "ha"><!ENTITY b "&a;&a;&
 
 @pytest.mark.parametrize(
     "body",
-    [b"", b"<html><body>Login</body></html>", b"{}", date_and_time(0)[:200], BOMB, b"<a>" * 1000, envelope("<x/>"), b"\xff\xfe"],
+    [
+        b"",
+        b"<html><body>Login</body></html>",
+        b"{}",
+        date_and_time(0)[:200],
+        BOMB,
+        b"<a>" * 1000,
+        envelope("<x/>"),
+        b"\xff\xfe",
+    ],
 )
 async def test_what_is_no_onvif_fails(ask, serve, body):
     port = await serve(onvif(page(body)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 import struct
 
@@ -37,7 +38,12 @@ def zone(tmp_path_factory):
 async def test_a_name_that_is_known_is_a_success(ask, zone):
     result = await ask(dns=zone, query="www.School.example")
     assert result.reason == "ok"
-    expected = {"probe_dns_query_succeeded": 1, "probe_dns_rcode": 0, "probe_dns_answer_rrs": 1, "probe_dns_answers_valid": 1}
+    expected = {
+        "probe_dns_query_succeeded": 1,
+        "probe_dns_rcode": 0,
+        "probe_dns_answer_rrs": 1,
+        "probe_dns_answers_valid": 1,
+    }
     assert {name: result.values[name] for name in expected} == expected
     assert set(result.phases) == {"resolve", "request"}
     assert result.labels["instance"] == f"dns://{zone}/www.school.example?type=A"
@@ -93,8 +99,8 @@ async def test_a_port_where_nobody_listens_is_refused(ask):
     assert result.values["probe_dns_query_succeeded"] == 0
 
 
-def reply(query: bytes, *, id=None, flags=0x8180, asked=None, records=b"", count=0) -> bytes:
-    number = struct.unpack_from("!H", query)[0] if id is None else id
+def reply(query: bytes, *, number=None, flags=0x8180, asked=None, records=b"", count=0) -> bytes:
+    number = struct.unpack_from("!H", query)[0] if number is None else number
     return struct.pack("!HHHHHH", number, flags, 1, count, 0, 0) + (asked or query[12:]) + records
 
 
@@ -110,7 +116,7 @@ async def test_forged_and_broken_datagrams_before_the_answer_are_passed_over(ask
             b"",
             b"\x00" * 5,
             query,
-            reply(query, id=wrong_id, records=A, count=1),
+            reply(query, number=wrong_id, records=A, count=1),
             reply(query, asked=other, records=A, count=1),
             reply(query, records=A[:-2], count=1),
             reply(query, records=b"\xc0\xff" + A[2:], count=1),
@@ -165,10 +171,8 @@ def test_names_that_never_end_are_refused(name):
 
 @given(st.binary(max_size=200), st.integers(0, 4), st.integers(0, 4))
 def test_any_bytes_are_read_or_refused(content, questions, answers):
-    try:
+    with contextlib.suppress(Malformed):
         parse(struct.pack("!HHHHHH", 1, 0x8180, questions, answers, 0, 0) + content)
-    except Malformed:
-        pass
 
 
 async def test_internationalised_names_are_asked_for_in_their_encoding(ask, tmp_path):

@@ -21,7 +21,9 @@ class Site:
         head = await reader.readuntil(b"\r\n\r\n")
         self.requests.append(head)
         path = head.split()[1].decode().partition("?")[0]
-        writer.write(self.pages.get(path, OK if path == "/" else b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"))
+        writer.write(
+            self.pages.get(path, OK if path == "/" else b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")
+        )
         await writer.drain()
         await reader.read()
 
@@ -140,7 +142,9 @@ async def test_a_redirection_may_be_what_is_expected(ask, serve):
     assert (await ask(http=f"127.0.0.1:{port}/a", redirects=0, status=[302])).reason == "ok"
 
 
-@pytest.mark.parametrize("to", ["file:///etc/passwd", "gopher://127.0.0.1/", "http://user:pw@127.0.0.1/", "http://", "//[::1"])
+@pytest.mark.parametrize(
+    "to", ["file:///etc/passwd", "gopher://127.0.0.1/", "http://user:pw@127.0.0.1/", "http://", "//[::1"]
+)
 async def test_a_redirection_to_where_nobody_can_follow_fails(ask, serve, to):
     port = await serve(Site(a=redirect(to)))
     assert (await ask(http=f"127.0.0.1:{port}/a")).reason == "redirects"
@@ -200,7 +204,19 @@ async def test_a_body_without_an_end_is_read_as_far_as_allowed(ask, serve):
         b"HTTP/1.1 101 Switching Protocols\r\n\r\n",
         b"",
     ],
-    ids=["ssh", "version", "long header", "many headers", "negative", "two lengths", "chunks", "short", "binary", "101", "empty"],
+    ids=[
+        "ssh",
+        "version",
+        "long header",
+        "many headers",
+        "negative",
+        "two lengths",
+        "chunks",
+        "short",
+        "binary",
+        "101",
+        "empty",
+    ],
 )
 async def test_what_is_no_http_fails_and_ends_nothing(ask, serve, answer):
     async def talking(reader, writer):

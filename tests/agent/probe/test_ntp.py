@@ -18,14 +18,18 @@ def timestamp(unix: float) -> int:
     return int((unix + 2_208_988_800) * (1 << 32)) & 0xFFFFFFFFFFFFFFFF
 
 
-def server(*, ahead: float = 0.0, stratum: int = 2, leap: int = 0, origin=lambda sent: sent, mode: int = 4, code=b"GPS"):
+def server(
+    *, ahead: float = 0.0, stratum: int = 2, leap: int = 0, origin=lambda sent: sent, mode: int = 4, code=b"GPS"
+):
     """Answers as a server whose clock is `ahead` of ours."""
 
     def answer(question: bytes) -> list[bytes]:
         flags, *_, sent = PACKET.unpack(question)
         assert flags == 4 << 3 | 3
         now = timestamp(time.time() + ahead)
-        return [PACKET.pack(leap << 6 | 4 << 3 | mode, stratum, 6, -20, 0x10000, 0x8000, code, 0, origin(sent), now, now)]
+        return [
+            PACKET.pack(leap << 6 | 4 << 3 | mode, stratum, 6, -20, 0x10000, 0x8000, code, 0, origin(sent), now, now)
+        ]
 
     return answer
 
@@ -82,7 +86,9 @@ async def test_a_port_where_nobody_listens_is_refused(ask):
 def test_the_era_after_2036_is_known(year_2036):
     nonce = bytes(range(8))
     now = year_2036 * 1_000_000_000
-    reply = PACKET.pack(4 << 3 | 4, 1, 6, -20, 0, 0, b"GPS", 0, int.from_bytes(nonce, "big"), *[timestamp(year_2036 + 1)] * 2)
+    reply = PACKET.pack(
+        4 << 3 | 4, 1, 6, -20, 0, 0, b"GPS", 0, int.from_bytes(nonce, "big"), *[timestamp(year_2036 + 1)] * 2
+    )
     assert read(nonce, Received(reply, now, now)).offset == pytest.approx(1, abs=1e-6)
 
 
