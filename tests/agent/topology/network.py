@@ -88,6 +88,7 @@ class Network:
     def _one(self, name: str, table: list[tuple[int, int, int]]) -> Seen:
         box = self.boxes[name]
         count = max([port for owner, port in self.cables if owner == name], default=1)
+        count = max(count, 12)
         bridge = box.kind == "smart"
         result = Seen(
             box.ip, device=name, name=name, bridge=bridge, macs=frozenset((box.mac,)), addresses=frozenset((box.ip,))
