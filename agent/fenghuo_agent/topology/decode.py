@@ -29,12 +29,14 @@ PORT_MAC, PORT_ADDRESS = 3, 4
 def mac(octets: bytes) -> int:
     """A MAC address as a number; 0 for what is none, for zeros and for group addresses. Text in place of octets is read too."""
     if len(octets) != MAC_OCTETS:
-        match = _HEX_MAC.fullmatch(octets.strip(b"\0 "))
-        if match is None:
-            return 0
-        octets = bytes.fromhex(re.sub(rb"[:.-]", b"", match[0]).decode())
+        return _mac_of_text(octets)
     number = int.from_bytes(octets)
     return 0 if number & GROUP_BIT else number
+
+
+def _mac_of_text(octets: bytes) -> int:
+    match = _HEX_MAC.fullmatch(octets.strip(b"\0 "))
+    return mac(bytes.fromhex(re.sub(rb"[:.-]", b"", match[0]).decode())) if match else 0
 
 
 def mac_of_arcs(arcs: Oid) -> int:
@@ -51,7 +53,7 @@ def mac_text(number: int) -> str:
 
 def parse_mac(text: str) -> int:
     """The MAC that somebody typed, with `:`, `-`, `.` or nothing between its digits; 0 where it is none."""
-    return mac(text.encode()) if text.isascii() else 0
+    return _mac_of_text(text.encode()) if text.isascii() else 0
 
 
 def address(octets: bytes) -> str:

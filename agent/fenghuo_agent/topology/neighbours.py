@@ -201,7 +201,8 @@ def _take_cdp(walked: Walked, seen: Seen) -> None:
         if decode.number(columns[mibs.CDP_ADDRESS_KIND].get(index)) == IPV4:
             own = decode.address(decode.octets(columns[mibs.CDP_ADDRESS].get(index)))
         # Some send their MAC in place of a name, some the name and in brackets the serial number.
-        chassis = decode.parse_mac(name) or decode.mac(decode.octets(device))
+        octets = decode.octets(device)
+        chassis = decode.parse_mac(name) or (0 if decode.printable(octets) else decode.mac(octets))
         seen.neighbours.append(
             Neighbour(
                 *(seen.port(index[0]), "cdp", chassis, decode.mac_text(chassis) if chassis else "", decode.CHASSIS_MAC),
