@@ -16,6 +16,8 @@ import typer.main
 from fenghuo.cli.root import COMMANDS, app, main
 from fenghuo.config import Section, reference, schema_text
 from fenghuo.rules.files.reference import rule_reference
+from fenghuo_agent.profiles.library import Library
+from fenghuo_agent.profiles.schema import ProfileBody
 
 ROOT = Path(__file__).resolve().parents[2]
 REFERENCE = ROOT / "docs" / "reference"
@@ -116,13 +118,22 @@ def cli() -> str:
     return "\n".join(parts)
 
 
-RULES_MADE = "<!-- What follows is made by `make docs`; do not edit. -->\n\n"
+MADE = "<!-- What follows is made by `make docs`; do not edit. -->\n\n"
 
 
-def rules_page() -> str:
-    """The reference of rules: its written part as it is, and below it every key, from the code."""
-    written = (REFERENCE / "rules.md").read_text(encoding="utf-8").partition(RULES_MADE)[0]
-    return written + RULES_MADE + rule_reference()
+def written(name: str) -> str:
+    """The part of a page that people write, with the line that ends it."""
+    return (REFERENCE / name).read_text(encoding="utf-8").partition(MADE)[0] + MADE
+
+
+def profiles() -> str:
+    """Every key of a profile file, and the profiles that are shipped."""
+    library = Library.load()
+    heads = [library.file(name).head for name in library.names]
+    rows = "\n".join(f"| `{head.name}` | {head.title} |" for head in heads)
+    parts = {part.partition("\n")[2]: part for part in reversed(reference(ProfileBody).split("\n## "))}
+    keys = "\n## ".join(reversed(parts.values()))
+    return f"# Keys\n\n{keys}\n# Shipped profiles\n\n| profile | for |\n|---|---|\n{rows}\n"
 
 
 def pages() -> dict[Path, str]:
@@ -131,7 +142,9 @@ def pages() -> dict[Path, str]:
         REFERENCE / "configuration.md": configuration(),
         REFERENCE / "cli.md": cli(),
         REFERENCE / "metrics.md": metrics.page(),
-        REFERENCE / "rules.md": rules_page(),
+        REFERENCE / "rules.md": written("rules.md") + rule_reference(),
+        REFERENCE / "profiles.md": written("profiles.md") + profiles(),
+        REFERENCE / "profile.schema.json": schema_text(ProfileBody),
         **{REFERENCE / f"{side}.schema.json": schema_text(model_of(side)) for side in SIDES},
     }
 

@@ -42,7 +42,16 @@ def test_the_metrics_reference_is_current():
 
 def test_the_reference_of_rules_is_current():
     path = pages.REFERENCE / "rules.md"
-    assert path.read_text(encoding="utf-8") == pages.rules_page(), f"{path.name} {STALE}"
+    assert path.read_text(encoding="utf-8") == pages.written("rules.md") + pages.rule_reference(), (
+        f"{path.name} {STALE}"
+    )
+
+
+def test_the_reference_of_profiles_is_current():
+    path = pages.REFERENCE / "profiles.md"
+    assert path.read_text(encoding="utf-8") == pages.written("profiles.md") + pages.profiles(), f"{path.name} {STALE}"
+    path = pages.REFERENCE / "profile.schema.json"
+    assert json.loads(path.read_text(encoding="utf-8")) == schema(pages.ProfileBody), f"{path.name} {STALE}"
 
 
 def test_metrics_that_texts_name_exist():

@@ -65,7 +65,9 @@ OidText = Annotated[str, AfterValidator(_oid)]
 Regex = Annotated[str, AfterValidator(_regex)]
 ObjectName = Annotated[str, AfterValidator(_object)]
 Scalar = int | float | str
-Conditions = dict[str, Annotated[list[Scalar], BeforeValidator(_listed)]]
+Scalars = Annotated[list[Scalar], BeforeValidator(_listed, json_schema_input_type=Scalar | list[Scalar])]
+Texts = Annotated[list[str], BeforeValidator(_listed, json_schema_input_type=str | list[str])]
+Conditions = dict[str, Scalars]
 
 
 class ObjectBody(Section):
@@ -87,7 +89,7 @@ class Source(Section):
     )
 
 
-Sources = Annotated[list[Source], BeforeValidator(_sources)]
+Sources = Annotated[list[Source], BeforeValidator(_sources, json_schema_input_type=str | Source | list[str | Source])]
 
 
 class DeviceBody(Section):
@@ -107,11 +109,11 @@ class DeviceBody(Section):
 class MatchBody(Section):
     """Which devices a profile is for; all that is given must hold."""
 
-    sysObjectID: Annotated[list[OidText], BeforeValidator(_listed)] = Field(  # noqa: N815 — the object's own name
+    sysObjectID: Annotated[list[OidText], BeforeValidator(_listed, json_schema_input_type=str | list[str])] = Field(  # noqa: N815 — the object's own name
         default_factory=list[str], description="Subtrees of which one holds the device's sysObjectID."
     )
     sysDescr: Regex | None = Field(None, description="Regular expression found in sysDescr.")  # noqa: N815 — as above
-    present: Annotated[list[OidText], BeforeValidator(_listed)] = Field(
+    present: Annotated[list[OidText], BeforeValidator(_listed, json_schema_input_type=str | list[str])] = Field(
         default_factory=list[str], description="Subtrees of which one holds an instance."
     )
 
@@ -166,17 +168,13 @@ class ReadingBody(Section):
         None, description="Conversion after scaling."
     )
     pattern: Regex | None = Field(None, description="For texts: the first group is the value.")
-    absent: Annotated[list[Scalar], BeforeValidator(_listed)] = Field(
-        default_factory=list[Scalar], description='Raw values that mean "not available".'
-    )
+    absent: Scalars = Field(default_factory=list[Scalar], description='Raw values that mean "not available".')
     range: tuple[float, float] | None = Field(None, description="Raw values outside are absent.")
     when: Conditions = Field(default_factory=dict[str, list[Scalar]], description="Rows for which all of these hold.")
     unless: Conditions = Field(
         default_factory=dict[str, list[Scalar]], description="Rows for which none of these hold."
     )
-    of: Annotated[list[str], BeforeValidator(_listed)] = Field(
-        default_factory=list[str], description="The value is a percentage of the sum of these."
-    )
+    of: Texts = Field(default_factory=list[str], description="The value is a percentage of the sum of these.")
     inverted: bool = Field(False, description="100 minus that.")
     limits: LimitsBody | None = Field(None, description="Limits.")
     status: StatusBody | None = Field(None, description="Where the device itself judges the value.")
@@ -244,12 +242,10 @@ class ProfileBody(Section):
 
     name: Annotated[str, Field(pattern=_NAME.pattern)] = Field(description="The file's stem.")
     title: str = Field("", description="For lists.")
-    extends: Annotated[list[str], BeforeValidator(_listed)] = Field(
-        default_factory=list[str], description="Profiles whose content this one has as well."
-    )
+    extends: Texts = Field(default_factory=list[str], description="Profiles whose content this one has as well.")
     standard: bool = Field(False, description="Applied to every device; what it has is found by asking.")
-    match: Annotated[list[MatchBody], BeforeValidator(_listed)] = Field(
-        default_factory=list[MatchBody], description="Which devices it is for: alternatives."
+    match: Annotated[list[MatchBody], BeforeValidator(_listed, json_schema_input_type=MatchBody | list[MatchBody])] = (
+        Field(default_factory=list[MatchBody], description="Which devices it is for: alternatives.")
     )
     excludes: list[str] = Field(default_factory=list[str], description="Standard profiles that are left out.")
     references: list[str] = Field(default_factory=list[str], description="MIBs and documents.")

@@ -131,3 +131,19 @@ def test_profiles_that_extend_each_other_end(tmp_path: Path) -> None:
 def test_the_shipped_profiles_are_right() -> None:
     result = CliRunner().invoke(app, ["check"])
     assert (result.exit_code, result.output.split()[-1]) == (0, "OK")
+
+
+def test_the_profile_of_the_guide_is_right_and_reads_what_it_says(tmp_path: Path) -> None:
+    guide = (Path(__file__).parents[3] / "docs" / "guides" / "add-a-device.md").read_text()
+    text = guide.partition("```yaml\nname: acme-monitor")[2].partition("```")[0]
+    profile = text.partition("match:")[2].partition("\n")[2]
+    walk = (
+        f"{T}.1.1.0|4|A-17\n{T}.2.1.1.2.1|4|Rack 1\n{T}.2.1.1.2.2|4|Rack 2\n{T}.2.1.1.3.1|2|285\n{T}.2.1.1.3.2|2|-32768\n"
+        f"{T}.2.1.1.4.1|2|280\n{T}.3.1.0|2|1\n"
+    )
+    document = read(tmp_path, profile, walk)
+    assert (document["device"]["vendor"], document["device"]["serial"]) == ("Acme", "A-17")
+    assert [(each["name"], each["value"], each["state"]) for each in document["sensors"]] == [
+        ("Rack 1", 28.5, "warning"),
+        ("Door", 1, "warning"),
+    ]

@@ -85,6 +85,11 @@ def test_facts_come_from_the_first_source_that_gives_a_text(tmp_path: Path) -> N
     document = read(tmp_path, profile, f"{T}.1.1|4|part\n{T}.1.2|4|whole\n{T}.2.1|2|9\n{T}.2.2|2|3\n")
     device = document["device"]
     assert {key: device[key] for key in ("vendor", "model", "version", "serial", "type", "name", "profile")} == {
-        "vendor": "Acme", "model": "9", "version": "4.2", "serial": "whole", "type": "switch", "name": "box",
+        "vendor": "Acme",
+        "model": "9",
+        "version": "4.2",
+        "serial": "whole",
+        "type": "switch",
+        "name": "box",
         "profile": "box",
     }
