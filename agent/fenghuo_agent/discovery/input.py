@@ -22,7 +22,7 @@ from fenghuo_agent.discovery.metrics import Metrics, Totals
 from fenghuo_agent.discovery.neighbours import kernel_neighbours
 from fenghuo_agent.discovery.pace import Sleep
 from fenghuo_agent.discovery.questions import label_of
-from fenghuo_agent.discovery.recognise import Identify
+from fenghuo_agent.discovery.recognise import Recognise
 from fenghuo_agent.discovery.register import DATASET, Change, Register, event_of
 from fenghuo_agent.discovery.scan import Hint, Manners, Scan, WireOf, neighbour_hints
 from fenghuo_agent.discovery.wire import UdpWire
@@ -34,6 +34,7 @@ log = logging.getLogger(__name__)
 
 SOON = 10.0
 """Seconds from the agent's start to the first scan: polls of known devices go first."""
+TAKE_EVERY = 30.0
 MOST_REMEMBERED = 16_384
 
 Around = Callable[[], Awaitable[Iterable[tuple[str, str]]]]
@@ -79,7 +80,7 @@ class DiscoveryInput:
         path: Path,
         *,
         polling: Polling,
-        identify: Identify,
+        recognise: Recognise,
         clock: Clock,
         random: Random,
         entropy: Entropy,
@@ -92,7 +93,7 @@ class DiscoveryInput:
         self._options = discover
         self._path = path
         self._polling = polling
-        self._identify = identify
+        self._recognise = recognise
         self._clock = clock
         self._random = random
         self._entropy = entropy
@@ -138,11 +139,11 @@ class DiscoveryInput:
         """Ask everywhere. Who was silent for too long is gone afterwards."""
         began, started = self._clock.now(), self._clock.monotonic()
         log.info("discovery begins: %d addresses", self._options.scope.size)
-        scan = self._new_scan()
+        scan = self._new_scan(accumulator)
         try:
             await scan.run(sweep=True, hints=await self._hints(), wire_of=self._wire_of)
         finally:
-            self._take(scan, "full", accumulator)
+            self._finish(scan, "full", accumulator)
         self._scanned, self.totals.seconds = began, self._clock.monotonic() - started
         now = self._clock.now()
         self.register.alive((each.instance for each in self._polling.up()), now)
@@ -165,25 +166,35 @@ class DiscoveryInput:
                 self._asked[target] = None
         if not hints:
             return
-        scan = self._new_scan()
+        scan = self._new_scan(accumulator)
         try:
             await scan.run(sweep=False, hints=hints, wire_of=self._wire_of)
         finally:
-            self._take(scan, "neighbours", accumulator)
+            self._finish(scan, "neighbours", accumulator)
         self._save()
 
-    def _new_scan(self) -> Scan:
-        options = self._options
-        return Scan(
+    def _new_scan(self, accumulator: Accumulator) -> Scan:
+        """A scan of which the agent takes what was found now and then: a large one takes an hour."""
+        options, taken = self._options, self._clock.monotonic()
+
+        def looked() -> None:
+            nonlocal taken
+            if self._clock.monotonic() - taken >= TAKE_EVERY:
+                taken = self._clock.monotonic()
+                self._take(scan, accumulator)
+
+        scan = Scan(
             options.scope,
             self._chooser,
             manners=Manners(rate=options.rate, timeout=options.timeout, retries=options.retries),
             attempts=self._attempts,
-            identify=self._identify,
+            recognise=self._recognise,
             clock=self._clock,
             random=self._random,
             sleep=self._sleep,
+            looked=looked,
         )
+        return scan
 
     async def _hints(self) -> list[Hint]:
         """Where somebody is said to be: by the kernel's tables, and by who is watched for neighbours."""
@@ -193,25 +204,32 @@ class DiscoveryInput:
             hints += [(target, how) for target in scope.targets_at(address)]
         return hints
 
-    def _take(self, scan: Scan, kind: str, accumulator: Accumulator) -> None:
-        self.totals.take(kind, scan.counts)
-        found = scan.devices(lambda target: self._polling.get(target.instance) is not None)
-        changes = self.register.seen(found, self._clock.now())
-        told = {change.device.instance for change in changes}
-        for change in changes:
+    def _take(self, scan: Scan, accumulator: Accumulator) -> list[Found]:
+        """Take what was found so far, each device at the address at which it is polled or was known already."""
+        found = scan.devices(self._is_known)
+        for change in self.register.seen(found, self._clock.now()):
             self._tell(change, accumulator)
         for device in found:
-            if device.instance not in told:
-                accumulator.asset(asset_of(device, self._clock.now()))
             self._adopt(device)
+        return found
+
+    def _is_known(self, target: Target) -> bool:
+        known = self.register.at(target)
+        return self._polling.get(target.instance) is not None or (known is not None and known.target == target)
+
+    def _finish(self, scan: Scan, kind: str, accumulator: Accumulator) -> None:
+        """Take all that was found, and say what is known of it."""
+        self.totals.take(kind, scan.counts)
+        for device in self._take(scan, accumulator):
+            accumulator.asset(asset_of(device, self._clock.now()))
 
     def _tell(self, change: Change, accumulator: Accumulator) -> None:
         now = self._clock.now()
         event = event_of(change, now, uuid7(now, self._entropy))
         log.info("%s", event.document["message"])
         accumulator.event(event)
-        accumulator.asset(asset_of(change.device, now))
         if change.action == "device-gone":
+            accumulator.asset(asset_of(change.device, now))
             self._release(change.device.instance)
         if change.moved:
             self._release(change.moved)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from fenghuo_agent.discovery.pace import Pacer
 from fenghuo_agent.profiles.collect import Collected, read_columns
@@ -30,6 +30,12 @@ TABLES = Limits(repetitions=20, rows=1024, reply=1400)
 MAC_OCTETS = 6
 
 Identify = Callable[[Session], Awaitable["Identity"]]
+
+
+class Recognise(Protocol):
+    """How an open session's device is recognised."""
+
+    async def __call__(self, session: Session, *, bindings: bool) -> Recognised: ...
 
 
 @dataclass(slots=True)
@@ -70,13 +76,16 @@ class PacedSession(Session):
         raise AssertionError("unreachable: the last try returns or raises")
 
 
-async def recognise(session: Session, identify: Identify, *, neighbours: bool) -> Recognised:
-    """What an open session tells; what fails is left out, for a device that answered has been found all the same."""
+async def recognise(session: Session, identify: Identify, *, bindings: bool = False) -> Recognised:
+    """What an open session tells; what fails is left out, for a device that answered has been found all the same.
+
+    With `bindings` its tables of ARP and Neighbour Discovery are read too, which may be long.
+    """
     result = Recognised()
     try:
         result.identity = await identify(session)
         await _marks(session, result)
-        await _surroundings(session, result, neighbours=neighbours)
+        await _surroundings(session, result, bindings=bindings)
     except SnmpError:
         pass
     return result
@@ -103,7 +112,7 @@ def _is_own(mac: str) -> bool:
     return len(octets) == MAC_OCTETS and any(octets) and not octets[0] & 1 and not octets.startswith(shared)
 
 
-async def _surroundings(session: Session, result: Recognised, *, neighbours: bool) -> None:
+async def _surroundings(session: Session, result: Recognised, *, bindings: bool) -> None:
     from fenghuo_agent.topology import addresses  # noqa: PLC0415 — what is not used takes no memory
     from fenghuo_agent.topology import neighbours as protocols  # noqa: PLC0415 — see above
     from fenghuo_agent.topology.seen import Seen  # noqa: PLC0415 — see above
@@ -112,27 +121,29 @@ async def _surroundings(session: Session, result: Recognised, *, neighbours: boo
     walker = Walker(session, TABLES)
     await addresses.own(walker, seen)
     result.own = sorted(seen.addresses)
-    if not neighbours:
-        return
     await protocols.read(walker, seen)
     result.hints += _unique((address, each.protocol) for each in seen.neighbours for address in each.addresses)
-    await addresses.bindings(walker, seen)
-    result.hints += _unique((address, "arp") for _, address in seen.bindings)
+    if bindings:
+        await addresses.bindings(walker, seen)
+        result.hints += _unique((address, "arp") for _, address in seen.bindings)
 
 
 def _unique(hints: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
     return list(dict.fromkeys(hints))
 
 
-def identifier(folders: Sequence[Path] = ()) -> Identify:
-    """Who a device is, by the profiles; loaded when the first device is found."""
+def recogniser(folders: Sequence[Path] = ()) -> Recognise:
+    """Recognises by the profiles, which are loaded when the first device is found; `folders` are the user's own."""
     from fenghuo_agent.profiles import Library, identify  # noqa: PLC0415 — what finds nothing needs no profiles
 
     loaded: list[Library] = []
 
-    async def of(session: Session) -> Identity:
+    async def identity(session: Session) -> Identity:
         if not loaded:
             loaded.append(Library.load(list(folders)))
         return await identify(session, loaded[0])
+
+    async def of(session: Session, *, bindings: bool) -> Recognised:
+        return await recognise(session, identity, bindings=bindings)
 
     return of

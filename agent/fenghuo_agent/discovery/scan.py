@@ -14,7 +14,7 @@ from fenghuo_agent.discovery.found import Found
 from fenghuo_agent.discovery.knock import Counts, Knocker, Locked, Opened, Plan
 from fenghuo_agent.discovery.neighbours import Neighbour
 from fenghuo_agent.discovery.pace import Pacer, Sleep
-from fenghuo_agent.discovery.recognise import Identify, PacedSession, Recognised, recognise
+from fenghuo_agent.discovery.recognise import PacedSession, Recognise, Recognised
 from fenghuo_agent.discovery.subnets import Scope
 from fenghuo_agent.discovery.wire import Failed, Heard, UdpWire
 from fenghuo_agent.snmp.access import Credential, Target
@@ -42,7 +42,10 @@ class Manners:
 
 
 class Scan:
-    """Scans once. What was found so far stands in `devices` at any time, also when the scan is cancelled."""
+    """Scans once. What was found so far stands in `devices` at any time, also when the scan is cancelled.
+
+    `looked` is called whenever it grew.
+    """
 
     def __init__(
         self,
@@ -51,20 +54,21 @@ class Scan:
         *,
         manners: Manners,
         attempts: Attempts,
-        identify: Identify,
+        recognise: Recognise,
         clock: Clock,
         random: Random,
         sleep: Sleep = asyncio.sleep,
-        neighbours: bool = True,
+        looked: Callable[[], None] = lambda: None,
     ) -> None:
         self.scope = scope
         self.outside: dict[str, str] = {}
         self.traffic = Traffic()
         self._manners = manners
-        self._identify = identify
+        self._recognise = recognise
+        self._looked = looked
         self._clock = clock
         self._random = random
-        self._neighbours = neighbours
+        self._bindings = False
         self._found: list[Found] = []
         self._sweeping = False
         self._named: set[Target] = set()
@@ -106,6 +110,7 @@ class Scan:
     async def run(self, *, sweep: bool = True, hints: Iterable[Hint] = (), wire_of: WireOf = UdpWire) -> None:
         """Ask at `hints` (as far as the scope admits), then everywhere in the scope where `sweep` says so."""
         self._sweeping = sweep
+        self._bindings = not sweep or any(not span.swept for span in self.scope.spans)
         wire = wire_of(self._knocker.heard, self._knocker.failed)
         workers = [asyncio.create_task(self._work()) for _ in range(WORKERS)]
         try:
@@ -163,13 +168,14 @@ class Scan:
         recognised = Recognised()
         try:
             with session.open(LOOK_SECONDS):
-                recognised = await recognise(session, self._identify, neighbours=self._neighbours)
+                recognised = await self._recognise(session, bindings=self._bindings)
         except SnmpError:
             pass  # it let us in, so it is there, whatever became of it since
         if len(self._found) < MOST_DEVICES:
             self._found.append(_found(opened, recognised, self._clock.now()))
         for address, how in recognised.hints:
             self._hint(address, how)
+        self._looked()
 
     def _hint(self, host: str, how: str) -> None:
         """Ask a neighbour's neighbour, where it may be asked and will not be anyway."""

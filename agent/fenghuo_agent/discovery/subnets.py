@@ -26,6 +26,10 @@ _EXPECTED = "expected a subnet such as 10.20.0.0/22, a range such as 10.20.0.10-
 Address = IPv4Address | IPv6Address
 
 
+class _Senseless(ValueError):  # noqa: N818 — the name says what the addresses are
+    """Addresses, but not such as can be asked; never leaves this module as anything but a ValueError."""
+
+
 @dataclass(frozen=True, slots=True)
 class Span:
     """Addresses from `first` to `last`, as numbers; each may be asked at `ports` (none: at the scan's own).
@@ -62,9 +66,10 @@ def parse_span(text: str) -> Span:
         rest, ports = behind["six"] or behind["four"], parse_ports(behind["ports"])
     try:
         span = _between(rest, ports) if "-" in rest.partition("%")[0] else _network(rest, ports)
-    except ValueError as error:
-        reason = str(error) if str(error).startswith(repr(rest)) else f"{text!r}: {_EXPECTED}"
-        raise ValueError(reason) from None
+    except _Senseless:
+        raise
+    except ValueError:
+        raise ValueError(f"{text!r}: {_EXPECTED}") from None
     _refuse_senseless(text, span)
     return span
 
@@ -88,9 +93,9 @@ def _between(text: str, ports: tuple[int, ...]) -> Span:
         high = f"{low.rpartition('.')[0]}.{high}"
     last = ip_address(high)
     if first.version != last.version or int(last) < int(first):
-        raise ValueError(f"{text!r}: a range goes from a lower to a higher address of one family")
+        raise _Senseless(f"{text!r}: a range goes from a lower to a higher address of one family")
     if first.version == 6 and int(last) - int(first) >= MOST_OF_IPV6:
-        raise ValueError(f"{text!r}: a range of IPv6 has at most {MOST_OF_IPV6} addresses; name the subnet instead")
+        raise _Senseless(f"{text!r}: a range of IPv6 has at most {MOST_OF_IPV6} addresses; name the subnet instead")
     return Span(first.version, int(first), int(last), ports)
 
 

@@ -61,14 +61,14 @@ def _discovery(
     """Devices that are found by themselves, for the input `polled`."""
     from fenghuo_agent.discovery.config import state_path  # noqa: PLC0415 — see above
     from fenghuo_agent.discovery.input import DiscoveryInput  # noqa: PLC0415 — see above
-    from fenghuo_agent.discovery.recognise import identifier  # noqa: PLC0415 — see above
+    from fenghuo_agent.discovery.recognise import recogniser  # noqa: PLC0415 — see above
 
     return DiscoveryInput(
         section,
         options,
         state_path(options, config.spool.path),
         polling=polled,
-        identify=identifier(),
+        recognise=recogniser(),
         clock=clock,
         random=random,
         entropy=os.urandom,
