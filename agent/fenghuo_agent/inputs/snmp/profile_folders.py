@@ -9,7 +9,7 @@ from pathlib import Path
 
 from fenghuo.errors import Located
 from fenghuo_agent.profiles import Library
-from fenghuo_agent.profiles.files import SUFFIXES, shipped_path
+from fenghuo_agent.profiles.files import SUFFIXES
 
 log = logging.getLogger(__name__)
 
@@ -28,7 +28,7 @@ def library_of(folders: Sequence[Path]) -> Library:
 
 
 class ProfileFolders:
-    """Looks for changes of the folders that `folders` names when asked."""
+    """Looks for changes of the folders that `folders` names when asked; the shipped profiles change with the program only."""
 
     def __init__(self, folders: Callable[[], Sequence[Path]]) -> None:
         self._folders = folders
@@ -76,7 +76,7 @@ def tell(what: str, error: Located) -> None:
 
 def _stamps(folders: Sequence[Path]) -> Stamps:
     found: Stamps = {}
-    for folder in (shipped_path(), *folders):
+    for folder in folders:
         for path in (folder,) if folder.is_file() else sorted(folder.rglob("*")):
             if path.suffix not in SUFFIXES or len(found) >= MOST_FILES:
                 continue
