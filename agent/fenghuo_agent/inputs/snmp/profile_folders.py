@@ -42,7 +42,8 @@ class ProfileFolders:
             return None
         self._stamps = stamps
         library = Library.load(folders)
-        problems = library.check()
+        own = {str(path) for path in stamps}
+        problems = [problem for problem in library.check() if problem.place.file in own]
         if problems:
             raise Located(problems)
         return library
