@@ -24,6 +24,10 @@ class Upstreams:
         self._hosts = {host_of(name): name for name in topology.seen}
         self._asked: tuple[frozenset[str], frozenset[str]] = (frozenset(), frozenset(self._above))
 
+    def _name(self, host: str) -> str:
+        """The instance that a host is: itself, or the one that is polled at its address."""
+        return host if host in self._above else self._hosts.get(host_of(host), host)
+
     def _join(self, one: str, other: str) -> None:
         self._next[one].add(other)
         self._next[other].add(one)
@@ -42,7 +46,7 @@ class Upstreams:
 
     def of(self, host: str) -> str | None:
         """The device or node above a host (an instance, or an address that has a place); None where it is not known."""
-        name = self._hosts.get(host_of(host), host)
+        name = self._name(host)
         if name in self._above:
             return self._above[name] or None
         return self._topology.whereabouts(host) or None
@@ -52,7 +56,7 @@ class Upstreams:
 
         None where one way is alive up to it, or where it has no place in the tree.
         """
-        name = self._hosts.get(host_of(instance), instance)
+        name = self._name(instance)
         above = self.of(instance)
         if above is None:
             return None
