@@ -324,10 +324,12 @@ async def test_what_was_found_before_a_scan_is_cut_short_is_kept(world: World):
 async def test_a_long_scan_hands_on_what_it_found_so_far(world: World):
     for number in range(1, 15):
         world.network.at(f"10.0.0.{number}", device())
+        world.identities[f"10.0.0.{number}"] = Identity(name=f"device {min(number, 13)}")
         world.recognised[f"10.0.0.{number}"] = Recognised(
             engine="0011223344" if number > 12 else f"00112233{number:02}00"
         )
-    task = asyncio.create_task(world.input(subnets=["10.0.0.0/26"], rate=1, retries=0).scan(world.basket))
+    source = world.input(subnets=["10.0.0.0/26"], rate=1, retries=0)
+    task = asyncio.create_task(source.scan(world.basket))
     while not world.basket.events:  # noqa: ASYNC110 — see above
         await asyncio.sleep(0)
     assert not task.done()
