@@ -362,13 +362,14 @@ class Device:
         if learnt is None or self._layouts is None:
             return
         layouts, now = self._layouts, self._shared.clock.now()
-        down, self._down = self._down, None
-        if down is not None and (ended := back_table(down, now)):
-            accumulator.table(ended)
         scalars = dict(zip((item.name for item in learnt.shape.scalars), values, strict=False))
         counts = session.requests, session.retried, session.returned
         up = (1, scalars.get("sysUpTime"), scalars.get("ifNumber"), seconds, self._walked, *counts)
         accumulator.table(Table(layouts.system, now, [(value,) for value in up]))
+        # Only after it is known to be up: what was held back because it was cut off would be told otherwise.
+        down, self._down = self._down, None
+        if down is not None and (ended := back_table(down, now)):
+            accumulator.table(ended)
         if layouts.interface is not None:
             self._note_discontinuities(learnt, values)
             accumulator.table(interface_table(layouts.interface, learnt, values, now, self._epochs))
