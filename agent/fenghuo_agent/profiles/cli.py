@@ -11,6 +11,7 @@ import typer
 from fenghuo.cli.output import JsonOption, print_error, print_json, problem_json, say
 from fenghuo.config.words import suggest
 from fenghuo.errors import Located, Problem
+from fenghuo_agent.profiles import traps
 from fenghuo_agent.profiles.files import profile_files, shipped_path
 from fenghuo_agent.profiles.library import Library, parse_oid
 
@@ -28,7 +29,8 @@ def profiles() -> None:
 def check(folders: Folders = [], as_json: JsonOption = False) -> None:  # noqa: B006 — typer's way; never changed
     """Check the shipped profiles and those in FOLDER; print what is wrong, each at its place."""
     files, problems = profile_files([shipped_path(), *folders])
-    problems += Library(files).check()
+    library = Library(files)
+    problems += [*library.check(), *traps.check(library)]
     if as_json:
         print_json({"ok": not problems, "profiles": len(files), "problems": [problem_json(each) for each in problems]})
     elif problems:

@@ -7,15 +7,16 @@ content costs nothing here.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from fenghuo.config import parse
 from fenghuo.config.words import suggest
 from fenghuo.errors import Located, Place, Problem
 from fenghuo.model import Level
 from fenghuo_agent.profiles.compile import column_of, oid_of
-from fenghuo_agent.profiles.files import ProfileFile, content_of
+from fenghuo_agent.profiles.files import ProfileFile, content_of, shipped_path
 from fenghuo_agent.profiles.library import BASE, MAX_DEPTH, Library
 from fenghuo_agent.profiles.rows import Column
 from fenghuo_agent.profiles.schema import ProfileBody
@@ -38,9 +39,9 @@ class Notice:
 
 
 class Notices:
-    """Notifications by number, and objects by the octets of their names."""
+    """Notifications and objects, both by the octets of their numbers, which take less room than arcs."""
 
-    def __init__(self, notices: Mapping[Oid, Notice], columns: Mapping[bytes, Column]) -> None:
+    def __init__(self, notices: Mapping[bytes, Notice], columns: Mapping[bytes, Column]) -> None:
         self._notices = notices
         self._columns = columns
         self._sizes = sorted({len(name) for name in columns}, reverse=True)
@@ -58,10 +59,10 @@ class Notices:
 
     def find(self, oid: Oid) -> Notice | None:
         """What is known of a notification; a 0 before the last arc, which v1 puts in or takes out, makes no difference."""
-        found = self._notices.get(oid)
-        if found is None and len(oid) > 2:
+        found = self._notices.get(ber.oid(oid))
+        if found is None and len(oid) > 3:
             other = (*oid[:-2], oid[-1]) if oid[-2] == 0 else (*oid[:-1], 0, oid[-1])
-            found = self._notices.get(other)
+            found = self._notices.get(ber.oid(other))
         return found
 
     def column(self, name: bytes) -> tuple[Column, Oid] | None:
@@ -78,12 +79,12 @@ def check(library: Library) -> list[Problem]:
     return _gather(library)[2]
 
 
-def _gather(library: Library) -> tuple[dict[Oid, Notice], dict[bytes, Column], list[Problem]]:
+def _gather(library: Library) -> tuple[dict[bytes, Notice], dict[bytes, Column], list[Problem]]:
     bodies = _Bodies(library)
-    notices: dict[Oid, Notice] = {}
+    notices: dict[bytes, Notice] = {}
     columns: dict[bytes, Column] = {}
     problems: list[Problem] = []
-    for name in library.names:
+    for name in _own_first(library):
         try:
             body = bodies.with_traps(name)
         except Located as error:
@@ -92,18 +93,29 @@ def _gather(library: Library) -> tuple[dict[Oid, Notice], dict[bytes, Column], l
         if body is None:
             continue
         objects = dict(bodies.objects(name, problems))
-        columns |= {ber.oid(column.oid)[2:]: column for column in objects.values()}
+        for column in objects.values():
+            known = columns.setdefault(ber.oid(column.oid)[2:], column)
+            if column.enum and not known.enum:
+                columns[ber.oid(column.oid)[2:]] = column
         for number, trap in body.traps.items():
-            oid = oid_of(number)
-            message = _template(trap.message, objects, bodies.place(name, number), problems)
-            notices.setdefault(oid, Notice(trap.name, trap.level, message, name))
+            message = _template(trap.message, objects, partial(bodies.place, name, number), problems)
+            notices.setdefault(ber.oid(oid_of(number)), Notice(trap.name, trap.level, message, name))
     return notices, columns, problems
 
 
-def _template(text: str, objects: Mapping[str, Column], place: Place, problems: list[Problem]) -> Template | None:
+def _own_first(library: Library) -> list[str]:
+    """Names of profiles; a user's own say what a notification means before ours do."""
+    shipped = shipped_path()
+    return sorted(library.names, key=lambda name: library.file(name).path.is_relative_to(shipped))
+
+
+def _template(
+    text: str, objects: Mapping[str, Column], place: Callable[[], Place], problems: list[Problem]
+) -> Template | None:
     def resolve(name: str) -> Column:
         if name not in objects:
-            raise ValueError(f"there is no object {name!r}{suggest(name, objects) or ''}")
+            hint = suggest(name, objects)
+            raise ValueError(f"there is no object {name!r}" + (f"; {hint}" if hint else ""))
         return objects[name]
 
     if not text:
@@ -111,7 +123,7 @@ def _template(text: str, objects: Mapping[str, Column], place: Place, problems: 
     try:
         return parse_template(text, resolve)
     except ValueError as error:
-        problems.append(Problem(place, str(error)))
+        problems.append(Problem(place(), str(error)))
         return None
 
 

@@ -20,8 +20,8 @@ _TYPES = {
     ber.COUNTER32: "counter32", ber.GAUGE32: "gauge32", ber.TIMETICKS: "timeticks", ber.OPAQUE: "opaque",
     ber.COUNTER64: "counter64",
 }  # fmt: skip
-_BINARY_SIZES = frozenset((4, 6, 8, 11))
-"""Sizes of addresses, MACs and DateAndTime, which are no text even where a Chinese encoding could read them."""
+_CHINESE = {4: "ascii", 6: "gb2312", 8: "gb2312", 11: "gb2312"}
+"""Sizes of addresses, MACs and DateAndTime, which the wider encoding would take for text more often than not."""
 _SHOWN_IN_MESSAGE = 4
 
 
@@ -69,7 +69,7 @@ def content_of(notification: Notification, notices: Notices, limits: Limits) -> 
             content.others.append(other)
         if found is not None:
             column, index = found
-            content.rows.columns.setdefault(column.oid, {})[index] = varbind
+            content.rows.columns.setdefault(column.oid, {})[index] = _readable(varbind)
             if not column.scalar:
                 content.index = content.index or index
             if column.name not in content.objects and varbind.tag not in ABSENT:
@@ -84,6 +84,14 @@ def _note_port(content: Content, arcs: Oid, varbind: Varbind) -> None:
     number = ber.number(varbind.tag, varbind.value) if arcs[:-1] == IF_INDEX else arcs[-1]
     if number:
         content.if_index = number
+
+
+def _readable(varbind: Varbind) -> Varbind:
+    """The variable binding as templates read it: text in UTF-8."""
+    if varbind.tag != ber.OCTETS or varbind.value.isascii():
+        return varbind
+    text = _text(varbind.value)
+    return varbind if text is None else varbind._replace(value=text.encode())
 
 
 def _value(column: Column, varbind: Varbind, limits: Limits) -> int | float | str:
@@ -114,17 +122,21 @@ def text_of(varbind: Varbind) -> str:
 
 
 def _octets(value: bytes) -> str:
+    found = _text(value)
+    return value.hex(":") if found is None else found
+
+
+def _text(value: bytes) -> str | None:
+    """Octets as text: UTF-8, or the encoding that devices made for China use; None where they are no text."""
     value = value.rstrip(b"\0") if any(value) else value
-    for encoding in ("utf-8", "gb18030"):
-        if encoding != "utf-8" and len(value) in _BINARY_SIZES:
-            break
+    for encoding in ("utf-8", _CHINESE.get(len(value), "gb18030")):
         try:
             text = value.decode(encoding)
         except UnicodeDecodeError:
             continue
         if all(character.isprintable() or character in "\t\r\n" for character in text):
             return " ".join(text.split())
-    return value.hex(":")
+    return None
 
 
 def dotted(arcs: Oid | bytes) -> str:
