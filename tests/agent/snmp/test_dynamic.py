@@ -7,10 +7,11 @@ from itertools import pairwise
 
 import pytest
 
+from fenghuo.clock import VirtualClock
 from fenghuo_agent.inputs.snmp import config, schedule
 from fenghuo_agent.snmp import ber
 from fenghuo_agent.snmp.errors import Unanswered
-from fenghuo_agent.snmp.message import GET
+from fenghuo_agent.snmp.message import GET, GET_BULK
 from fenghuo_agent.snmp.walk import Limits, Walker
 
 from .conftest import COMMUNITY, IF, IFX, integer, unsigned
@@ -204,6 +205,23 @@ async def test_a_device_that_is_silent_to_version_2c_is_asked_by_version_1(make_
     assert [recorder.value("interface", "ifInOctets", row) for row in range(3)] == [10, 20, 30]
     assert source.tally.timeouts == 2, "version 2c is not tried at each poll"
     assert source.tally.polls == {"ok": 3}
+
+
+async def test_a_device_that_learns_version_2c_is_asked_by_it_a_day_later(make_device, make_input, recorder):
+    device = await make_device()
+    device.ports(3)
+    received = device.datagram_received
+    device.datagram_received = lambda data, peer: received(data, peer) if b"\x02\x01\x00\x04" in data[:9] else None
+    source = make_input(device.address, timeout=0.05, clock=(clock := VirtualClock()))
+    await source.once(recorder)
+    assert "ifHCInOctets" in recorder.last("interface").layout.fields
+    device.datagram_received = received
+    for _ in range(26):
+        clock.advance(3600)
+        device.uptime += 360_000
+        await source.once(recorder)
+    assert [kind for kind, _ in device.requests[-5:] if kind == GET_BULK]
+    assert source.tally.polls == {"ok": 27}
 
 
 async def test_options_of_a_known_device_change_and_what_was_learnt_stays(make_device, make_input, recorder):

@@ -181,6 +181,7 @@ class Device:
         self._walked = 0.0
         with self._session.open(shared.config.deadline):
             if self.unlearnt:
+                await self.reach.upgrade()
                 await self._learn(accumulator)
             values = await self._read(accumulator)
             self._settle(accumulator)

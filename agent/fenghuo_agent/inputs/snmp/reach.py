@@ -18,6 +18,8 @@ from fenghuo_agent.snmp.session import Session, Timing
 PROBE = ber.tlv(ber.SEQUENCE, mibs.SYS_UPTIME.instance(SCALAR) + b"\x05\x00")
 ONCE = 0.9
 """Of the time-out: less than the least wait for an answer."""
+UPGRADES_APART = 86_400.0
+"""Seconds between two attempts to speak 2c to a device that answered only version 1."""
 TRY_ALL = 10
 """After so many failures in a row the other credentials are tried as well."""
 
@@ -25,7 +27,7 @@ TRY_ALL = 10
 class Reach:
     """Finds a credential that is let in and stays with it; `silent` says that the last contact met with silence."""
 
-    __slots__ = ("_candidates", "_credential", "_fallbacks", "_shared", "session", "silent")
+    __slots__ = ("_candidates", "_credential", "_fallbacks", "_shared", "_upgrade_at", "session", "silent")
 
     def __init__(self, settings: config.Device, shared: Shared) -> None:
         options = shared.config
@@ -33,6 +35,7 @@ class Reach:
         self._candidates = options.credentials_of(settings)
         self._fallbacks = _in_version_1(self._candidates)
         self._credential: Credential | None = None
+        self._upgrade_at = 0.0
         self.silent = False
         envelope = shared.keyring.envelope(self._candidates[0])
         manners = Manners(_pace(settings, options))
@@ -50,11 +53,6 @@ class Reach:
         self._credential = None
         self.session.envelope = self._shared.keyring.envelope(self._candidates[0])
         return False
-
-    @property
-    def fallen_back(self) -> bool:
-        """Whether version 1 is spoken because version 2c met with silence."""
-        return self._credential in self._fallbacks
 
     def visit(self) -> Session:
         """A new, unopened session with the credential in use; it shares the device's manners and engine."""
@@ -91,9 +89,14 @@ class Reach:
         return True
 
     async def upgrade(self) -> None:
-        """Where version 1 is spoken for want of 2c: see whether the device now answers 2c. Within an open session."""
+        """Where version 1 is spoken for want of 2c: see now and then whether the device answers 2c. Within an open session."""
+        now = self._shared.clock.monotonic()
+        used = self._credential
+        if used is None or used not in self._fallbacks or now < self._upgrade_at:
+            return
+        self._upgrade_at = now + UPGRADES_APART
         session, before = self.session, self.session.envelope
-        plain = self._candidates[self._place_of_fallback()]
+        plain = used.model_copy(update={"version": None})
         session.envelope = self._shared.keyring.envelope(plain)
         try:
             await knock(session)
@@ -101,10 +104,6 @@ class Reach:
             session.envelope = before
         else:
             self._credential = plain
-
-    def _place_of_fallback(self) -> int:
-        wanted = self._credential.community if self._credential else None
-        return next(place for place, candidate in enumerate(self._candidates) if candidate.community == wanted)
 
     async def _introduce(self, session: Session, failures: int) -> None:
         """Find a credential that is let in; for a known device, a question that costs little."""
@@ -123,6 +122,7 @@ class Reach:
                 errors.append(error)
             else:
                 self._credential = credential
+                self._upgrade_at = self._shared.clock.monotonic() + UPGRADES_APART
                 return
         self._credential = None
         if self._fallbacks:
