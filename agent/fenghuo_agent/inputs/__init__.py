@@ -43,9 +43,11 @@ def build_inputs(config: AgentConfig, clock: Clock, random: Random, registry: Co
 
         built += mqtt_sensor.inputs(asked.mqtt_sensor, MqttSensorMetrics(registry), clock)
     if asked.probe is not None:
-        from fenghuo_agent.inputs.probe.input import ProbeInput  # noqa: PLC0415 — what is not used takes no memory
+        from fenghuo_agent.inputs.probe.input import ProbeInput, nothing_explains  # noqa: PLC0415 — see above
 
-        built.append(ProbeInput(asked.probe, clock=clock, random=random, registry=registry))
+        known = polled.topology if polled is not None else None
+        explained = known.outages.upstream if known is not None else nothing_explains
+        built.append(ProbeInput(asked.probe, clock=clock, random=random, registry=registry, explained=explained))
     return built
 
 
