@@ -12,6 +12,7 @@ import threading
 
 import pytest
 
+from fenghuo_agent.inputs.probe.config import ProbeConfig
 from fenghuo_agent.inputs.probe.input import TargetsFailed
 from fenghuo_agent.inputs.probe.outcome import Findings, ProbeFailed
 from fenghuo_agent.inputs.probe.resolve import Resolver
@@ -101,6 +102,22 @@ async def test_layouts_stay_the_same_and_infos_end_when_they_change(make, basket
     assert later[1].layout is rounds[1][-1].layout
     assert all(table.ended for table in prober.end())
     assert source.tally.targets == {"unknown": 0, "up": 0}
+
+
+async def test_other_targets_are_taken_without_touching_those_that_stay(make, basket):
+    source = make("10.20.0.1", "10.20.0.2", {"tcp": "10.20.0.3:22"})
+    before = {prober.target.instance: prober for prober in source.probers}
+    config = ProbeConfig.model_validate(
+        {"targets": ["10.20.0.1", {"icmp": "10.20.0.2", "device": "sw2"}, "https://a.example/"]}
+    )
+    source.use(config, basket)
+    after = {prober.target.instance: prober for prober in source.probers}
+    assert list(after) == ["10.20.0.1", "10.20.0.2", "https://a.example/"]
+    assert after["10.20.0.1"] is before["10.20.0.1"]
+    assert after["10.20.0.2"].target.device == "sw2"
+    assert all(table.ended for table in basket.tables)
+    assert {table.layout.labels["instance"] for table in basket.tables} == {"10.20.0.2", "10.20.0.3:22"}
+    assert source.tally.targets == {"unknown": 3}
 
 
 async def test_an_unexpected_error_in_one_probe_stops_no_other(make, basket, serve):

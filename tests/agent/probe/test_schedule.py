@@ -54,7 +54,7 @@ class FakeTarget:
     interval: float = 30.0
 
 
-@dataclass
+@dataclass(eq=False)
 class FakeProber:
     """A target whose probes take as long as they are told to."""
 
@@ -85,9 +85,11 @@ class World:
     @contextlib.asynccontextmanager
     async def running(self, probers, concurrency=128):
         schedule = Schedule(self.time.clock, Random(1), self.tally, self.metrics, concurrency, sleep=self.time.sleep)
-        task = asyncio.create_task(schedule.run(probers, None))
+        for prober in probers:
+            schedule.add(prober)
+        task = asyncio.create_task(schedule.run(None))
         try:
-            yield
+            yield schedule
         finally:
             task.cancel()
             await asyncio.wait([task])
@@ -198,3 +200,44 @@ async def test_what_keeps_this_host_from_asking_is_told_once_in_ten_minutes(worl
 async def test_without_targets_it_waits(world):
     async with world.running([]):
         await world.time.pass_until(10)
+
+
+async def test_targets_come_and_go_while_the_others_keep_their_beat(world):
+    stays, goes, comes = (world.prober(name, interval=20) for name in ("stays", "goes", "comes"))
+    async with world.running([stays, goes]) as schedule:
+        await world.time.pass_until(100)
+        schedule.remove(goes)
+        schedule.add(comes)
+        gone = len(goes.began)
+        await world.time.pass_until(200)
+    assert len(goes.began) == gone
+    assert 100 <= comes.began[0] < 100 + FIRST_ROUND + 2
+    assert len(comes.began) >= 5
+    assert [later - earlier for earlier, later in pairwise(stays.began)][1:] == pytest.approx(
+        [20] * (len(stays.began) - 2), abs=0.6
+    )
+
+
+async def test_a_target_that_went_while_it_was_probed_tells_nothing(world):
+    told = []
+
+    class Telling(FakeProber):
+        async def probe(self):
+            await super().probe()
+            return ["table"], None
+
+    class Keep:
+        def table(self, table):
+            told.append(table)
+
+    prober = Telling(FakeTarget("tcp", "t"), world.time, takes=5)
+    schedule = Schedule(world.time.clock, Random(1), world.tally, world.metrics, 8, sleep=world.time.sleep)
+    schedule.add(prober)
+    task = asyncio.create_task(schedule.run(Keep()))
+    while not prober.began:
+        await world.time.pass_until(world.time.clock.monotonic() + 1)
+    schedule.remove(prober)
+    await world.time.pass_until(100)
+    task.cancel()
+    await asyncio.wait([task])
+    assert told == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from random import Random
+from typing import Any
 
 from prometheus_client import CollectorRegistry
 
@@ -15,6 +16,7 @@ from fenghuo_agent.inputs.probe.outcome import CannotProbe, ProbeFailed
 from fenghuo_agent.inputs.probe.prober import Explained, Prober, Shared, targets
 from fenghuo_agent.inputs.probe.schedule import Schedule
 from fenghuo_agent.inputs.probe.tally import Metrics, Tally
+from fenghuo_agent.inputs.probe.target import Target
 
 
 class TargetsFailed(FenghuoError):  # noqa: N818 — the name says what happened
@@ -50,39 +52,63 @@ class ProbeInput:
         registry: CollectorRegistry,
         explained: Explained = nothing_explains,
     ) -> None:
-        self._config = config
-        self._clock = clock
-        self._random = random
         self._shared = Shared.make(clock, explained)
-        self._metrics = Metrics(self._shared.tally, registry)
-        self.probers = [Prober(target, self._shared) for target in targets(config)]
+        metrics = Metrics(self._shared.tally, registry)
+        self._schedule = Schedule(clock, random, self._shared.tally, metrics, config.concurrency)
+        self._probers: dict[tuple[str, str], Prober] = {}
+        for target in targets(config):
+            self._add(target)
 
     @property
     def tally(self) -> Tally:
         """What was counted so far."""
         return self._shared.tally
 
+    @property
+    def probers(self) -> list[Prober]:
+        """One for each target."""
+        return list(self._probers.values())
+
+    def use(self, config: ProbeConfig, accumulator: Accumulator) -> None:
+        """Probe these targets from now on. Those that stay as they were keep their beat; series of the others end.
+
+        `concurrency` is that of the start.
+        """
+        wanted = {(target.kind, target.instance): target for target in targets(config)}
+        for key, prober in list(self._probers.items()):
+            target = wanted.get(key)
+            if target == prober.target:
+                del wanted[key]
+                continue
+            del self._probers[key]
+            self._schedule.remove(prober)
+            for table in prober.end():
+                accumulator.table(table)
+        for target in wanted.values():
+            self._add(target)
+
+    def _add(self, target: Target[Any]) -> None:
+        prober = self._probers[target.kind, target.instance] = Prober(target, self._shared)
+        self._schedule.add(prober)
+
     async def run(self, accumulator: Accumulator) -> None:
         """Probe each target at its interval until cancelled."""
         try:
-            await self._schedule().run(self.probers, accumulator)
+            await self._schedule.run(accumulator)
         finally:
             self._shared.close()
 
     async def once(self, accumulator: Accumulator) -> None:
         """Probe each target once. Raises `TargetsFailed` with what is wrong with each that failed."""
-        schedule = self._schedule()
+        probers = self.probers
         try:
-            errors = await asyncio.gather(*(schedule.turn(prober, accumulator) for prober in self.probers))
+            errors = await asyncio.gather(*(self._schedule.turn(prober, accumulator) for prober in probers))
         finally:
             self._shared.close()
         failures = {
             f"{prober.target.kind} {prober.target.instance}": error
-            for prober, error in zip(self.probers, errors, strict=True)
+            for prober, error in zip(probers, errors, strict=True)
             if error is not None
         }
         if failures:
-            raise TargetsFailed(failures, len(self.probers))
-
-    def _schedule(self) -> Schedule:
-        return Schedule(self._clock, self._random, self._shared.tally, self._metrics, self._config.concurrency)
+            raise TargetsFailed(failures, len(probers))

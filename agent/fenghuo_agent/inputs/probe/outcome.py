@@ -31,11 +31,13 @@ class Findings:
     `values`  value name → value
     `phases`  phase (`resolve`, `connect`, …) → seconds, summed up over redirects
     `infos`   value name → labels; each becomes a value of 1 with these labels
+    `address` the IP address that was asked; empty where it is not known
     """
 
     values: dict[str, Value] = field(default_factory=dict[str, Value])
     phases: dict[str, float] = field(default_factory=dict[str, float])
     infos: dict[str, dict[str, str]] = field(default_factory=dict[str, dict[str, str]])
+    address: str = ""
 
     def took(self, phase: str, seconds: float) -> None:
         """Add to a phase."""

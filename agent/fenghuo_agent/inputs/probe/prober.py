@@ -22,7 +22,7 @@ from fenghuo_agent.inputs.probe.target import Target
 _log = logging.getLogger(__name__)
 
 Explained = Callable[[str], str | None]
-"""Host → the dead device upstream that explains why it does not answer; None where nothing does."""
+"""IP address (or name, where it has none) → the dead device upstream that explains why it does not answer; None where nothing does."""
 
 
 class Probe(Protocol):
@@ -90,7 +90,7 @@ class Prober:
             return [], failed
         values = findings.values
         values["probe_success"] = int(failed is None)
-        values["probe_explained"] = int(failed is not None and self._is_explained())
+        values["probe_explained"] = int(failed is not None and self._is_explained(findings.address))
         values["probe_duration_seconds"] = shared.clock.monotonic() - began
         values["probe_timeout_seconds"] = target.timeout
         return list(self._tables.make(findings, shared.clock.now())), failed
@@ -101,8 +101,8 @@ class Prober:
         self._shared.tally.targets["unknown"] -= 1
         return self._tables.end(self._shared.clock.now())
 
-    def _is_explained(self) -> bool:
-        by = self._shared.explained(self.target.host)
+    def _is_explained(self, address: str) -> bool:
+        by = self._shared.explained(address or self.target.host)
         if by is None:
             return False
         self._shared.tally.explained += 1

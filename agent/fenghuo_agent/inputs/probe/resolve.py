@@ -67,6 +67,7 @@ class Resolver:
         address = _choose(found, wanted)
         if address is None:
             raise ProbeFailed("resolve", f"{host} has no IPv{wanted[-1]} address")
+        findings.address = address.host
         findings.values["probe_ip_protocol"] = 6 if address.family == socket.AF_INET6 else 4
         findings.values["probe_ip_addr_hash"] = _fnv32(ip_address(address.host.partition("%")[0]).packed)
         return address

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import heapq
+import itertools
 import logging
+import math
 import zlib
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from random import Random
 
 from fenghuo.clock import Clock
@@ -24,6 +26,8 @@ _log = logging.getLogger(__name__)
 FIRST_ROUND = 10.0
 """Seconds over which the first probes are spread, where intervals are longer."""
 JITTER = 0.02
+LONGEST_SLEEP = 1.0
+"""Seconds after which a target that was added is seen."""
 TELL_SECONDS = 600.0
 """What keeps this host from asking is told again so often."""
 Sleep = Callable[[float], Awaitable[object]]
@@ -54,53 +58,60 @@ class Schedule:
         self._sleep = sleep
         self._answering = asyncio.Semaphore(concurrency)
         self._silent = asyncio.Semaphore(concurrency)
-        self._busy: set[int] = set()
+        self._start = clock.monotonic()
+        self._due: list[tuple[float, int, Prober]] = []
+        self._order = itertools.count()
+        self._live: set[Prober] = set()
+        self._busy: set[Prober] = set()
         self._told: dict[str, float] = {}
 
-    async def run(self, probers: Sequence[Prober], accumulator: Accumulator) -> None:
+    def add(self, prober: Prober) -> None:
+        """Probe this target too, for the first time soon."""
+        self._live.add(prober)
+        target = prober.target
+        first = self._clock.monotonic() + phase(target.instance, min(target.interval, FIRST_ROUND))
+        heapq.heappush(self._due, (first, next(self._order), prober))
+
+    def remove(self, prober: Prober) -> None:
+        """Probe it no more; a probe under way tells nothing."""
+        self._live.discard(prober)
+
+    async def run(self, accumulator: Accumulator) -> None:
         """Probe each target at its interval."""
-        start = self._clock.monotonic()
-        due = [
-            (start + phase(prober.target.instance, min(prober.target.interval, FIRST_ROUND)), number, True)
-            for number, prober in enumerate(probers)
-        ]
-        heapq.heapify(due)
         async with asyncio.TaskGroup() as group:
-            while due:
-                moment, number, first = due[0]
-                wait = moment - self._clock.monotonic()
+            while True:
+                wait = self._due[0][0] - self._clock.monotonic() if self._due else LONGEST_SLEEP
                 if wait > 0:
-                    await self._sleep(wait)
+                    await self._sleep(min(wait, LONGEST_SLEEP))
                     continue
-                interval = probers[number].target.interval
-                following = self._following(start, moment, probers[number], first=first)
-                late = self._clock.monotonic() - following
-                if late > 0:  # this host was asleep, or slow: what was missed is not made up for
-                    missed = int(late // interval) + 1
-                    self._tally.skipped += missed
-                    following += missed * interval
-                heapq.heapreplace(due, (following, number, False))
-                if number in self._busy:
+                moment, _, prober = heapq.heappop(self._due)
+                if prober not in self._live:
+                    continue
+                heapq.heappush(self._due, (self._following(moment, prober), next(self._order), prober))
+                if prober in self._busy:
                     self._tally.skipped += 1
                     continue
-                self._busy.add(number)
-                group.create_task(self._tend(number, probers[number], moment, accumulator))
-            await asyncio.Event().wait()  # no targets: nothing to do, until cancelled
+                self._busy.add(prober)
+                group.create_task(self._tend(prober, moment, accumulator))
 
-    def _following(self, start: float, moment: float, prober: Prober, *, first: bool) -> float:
-        """The beat after `moment`. The first round is early; from then on the target's place in its interval holds."""
+    def _following(self, moment: float, prober: Prober) -> float:
+        """The target's next place after `moment`; the first, which came early, is followed by none that is near.
+
+        What this host missed, because it slept or was slow, is counted and not made up for.
+        """
         interval = prober.target.interval
-        if first and interval > FIRST_ROUND:
-            beat = start + phase(prober.target.instance, interval)
-            return beat if beat - moment > interval / 4 else beat + interval
-        return moment + interval
+        place = self._start + phase(prober.target.instance, interval)
+        beats = math.floor((moment + interval / 4 - place) / interval) + 1
+        missed = max(math.floor((self._clock.monotonic() - place) / interval) + 1 - beats, 0)
+        self._tally.skipped += missed
+        return place + (beats + missed) * interval
 
-    async def _tend(self, number: int, prober: Prober, due: float, accumulator: Accumulator) -> None:
+    async def _tend(self, prober: Prober, due: float, accumulator: Accumulator) -> None:
         try:
             await self._sleep(self._random.uniform(0, JITTER * prober.target.interval))
             await self.turn(prober, accumulator, due)
         finally:
-            self._busy.discard(number)
+            self._busy.discard(prober)
 
     async def turn(
         self, prober: Prober, accumulator: Accumulator, due: float | None = None
@@ -121,7 +132,7 @@ class Schedule:
         if due is not None:
             self._metrics.late.observe(max(self._clock.monotonic() - due, 0.0))
         tables, failed = await prober.probe()
-        for table in tables:
+        for table in tables if due is None or prober in self._live else ():
             accumulator.table(table)
         if isinstance(failed, CannotProbe):
             self._tell(failed)
