@@ -91,6 +91,7 @@ class Counts:
 class _Queues:
     """Doors by what they wait for: their turn (`ready` those that answer, `later` those that were silent), the end of a
     time-out, another door at the same address. `busy` is which door has the address.
+    Users are tried at one of a device's addresses at a time (`trying`, by engine id); its other doors are `parked`.
     """
 
     ready: deque[Door] = field(default_factory=deque[Door])
@@ -98,6 +99,8 @@ class _Queues:
     waiting: deque[tuple[float, Door, int]] = field(default_factory=deque[tuple[float, Door, int]])
     held: dict[str, deque[Door]] = field(default_factory=dict[str, deque[Door]])
     busy: dict[str, Door] = field(default_factory=dict[str, Door])
+    trying: dict[bytes, Door] = field(default_factory=dict[bytes, Door])
+    parked: dict[bytes, deque[Door]] = field(default_factory=dict[bytes, deque[Door]])
 
 
 class Knocker:
@@ -155,7 +158,7 @@ class Knocker:
     @property
     def idle(self) -> bool:
         """Whether nothing is left to ask."""
-        return not self._doors
+        return not (self._queues.ready or self._queues.later or self._queues.waiting)
 
     def add(self, target: Target, how: str) -> None:
         """Ask there as well."""
@@ -217,6 +220,9 @@ class Knocker:
         if not self._is_open(door):  # something was heard while it waited for its turn
             return
         door.turn = False
+        if self._parks(door):
+            self._release(door)
+            return
         request_id = self._random.getrandbits(31)
         asked, datagram = self._compose(door, request_id)
         if asked is None:
@@ -284,7 +290,33 @@ class Knocker:
                 usm.discovered(*door.report)
             door.usm = (credential, usm, 0)
             return door.usm
+        door.users = None
+        self._tried(door)
         return None
+
+    def _parks(self, door: Door) -> bool:
+        """Whether users are being tried at another address of the same device, whose end is to be waited for."""
+        if door.users is None or self._queues.trying.setdefault(door.engine, door) is door:
+            return False
+        parked = self._queues.parked.setdefault(door.engine, deque())
+        if door not in parked:
+            parked.append(door)
+        return True
+
+    def _tried(self, door: Door) -> None:
+        """Users are no longer tried at this door: they may be at the device's next one."""
+        queues, engine = self._queues, door.engine
+        if queues.trying.get(engine) is not door:
+            return
+        del queues.trying[engine]
+        parked = queues.parked.get(engine, deque[Door]())
+        while parked:
+            other = parked.popleft()
+            if self._is_open(other) and not other.turn:
+                self._want(other, queues.ready)
+                break
+        if not parked:
+            queues.parked.pop(engine, None)
 
     def _expired(self, door: Door) -> None:
         """No answer in time."""
@@ -320,6 +352,7 @@ class Knocker:
         for asked in door.asked:
             self._ids.pop(asked.request_id, None)
         self._release(door)
+        self._tried(door)
 
     def failed(self, target: Target, number: int, *, certain: bool = False) -> None:
         """The network says that a datagram did not arrive; `certain` where it never left."""

@@ -67,6 +67,18 @@ async def test_one_device_at_many_addresses_has_one_count(network, knocking):
     assert refused() == 2
 
 
+async def test_a_device_at_many_addresses_gets_each_password_tried_though_few_attempts_are_allowed(network, knocking):
+    answer, refused = counting(network.clock)
+    hosts = [f"10.0.0.{number}" for number in range(1, 31)]
+    for host in hosts:
+        network.at(host, answer, delay=0.4)
+    made = knocking([user(password="wrong horse"), user()], most=2)
+    assert len(await made.at(*hosts)) == 30
+    assert refused() == 1
+    assert not made.knocker._queues.trying
+    assert not made.knocker._queues.parked
+
+
 async def test_silence_counts_as_wrong_and_ends_at_the_limit(network, knocking):
     """A request that cannot be decrypted is dropped by some devices without a word."""
     whole, _ = counting(network.clock)
