@@ -192,3 +192,51 @@ def test_values_are_bounded_in_number_and_size():
     content = content_of(Notification(2, False, (1, 3, 6), varbinds=many), Notices({}, {}), Limits(8, 64))
     assert content.omitted == 92
     assert [len(each["value"]) for each in content.others] == [64] * 8
+
+
+async def test_who_is_not_believed_is_told_when_it_begins_and_then_every_hour(start):
+    clock = VirtualClock()
+    async with start(clock=clock, name_of={"127.0.0.5": "printer"}.get) as running:
+
+        def told() -> list[tuple[str, int]]:
+            return [
+                (document["source"]["ip"], document["fenghuo"]["trap"]["denied"]["count"])
+                for document in running.basket.documents
+                if document["event"]["action"] == "trap-denied"
+            ]
+
+        async def send(count: int) -> None:
+            before = running.tally.received
+            with running.sender("127.0.0.5") as sock:
+                for _ in range(count):
+                    sock.send(trap_2c(community="wrong"))
+                await running.until(lambda: running.tally.received == before + count)
+            running.source.summarise()
+
+        await send(3)
+        assert told() == [("127.0.0.5", 3)]
+        assert "printer" in running.basket.documents[-1]["message"]
+        assert "wrong" not in str(running.basket.documents).replace("is wrong", "")
+        for _ in range(59):
+            clock.advance(60)
+            await send(1)
+        assert told() == [("127.0.0.5", 3)]
+        clock.advance(60)
+        await send(1)
+        assert told() == [("127.0.0.5", 3), ("127.0.0.5", 60)]
+        await send(2)
+    assert told()[-1] == ("127.0.0.5", 2), "the rest is told at the end"
+
+
+def test_the_list_of_those_not_believed_is_bounded():
+    from fenghuo_agent.inputs.snmp_trap.summary import MAX_DENIED, Denials
+
+    denials = Denials()
+    for number in range(2000):
+        denials.add(str(number), "community", 0)
+    due = denials.due(1, every=3600)
+    assert len(due) == MAX_DENIED + 1
+    assert sum(each.count for each in due) == 2000
+    assert denials.due(5000, every=3600) == []
+    denials.add("new", "community", 5001)
+    assert [each.host for each in denials.due(5002, every=3600)] == ["new"]

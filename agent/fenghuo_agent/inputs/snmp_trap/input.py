@@ -27,8 +27,9 @@ from fenghuo_agent.inputs.snmp_trap.listener import Listener, Peer
 from fenghuo_agent.inputs.snmp_trap.storms import DUPLICATE, Admission
 from fenghuo_agent.inputs.snmp_trap.summary import (
     MALFORMED,
+    Denials,
     Summary,
-    denied_documents,
+    denied_document,
     overflow_document,
     storm_document,
 )
@@ -43,6 +44,9 @@ NameOf = Callable[[str], str]
 Poke = Callable[[str, int | None], object]
 STATE = "snmp-engine.json"
 """The file of engines, beside the spool."""
+DENIED_SECONDS = 3600.0
+"""A device that is not believed is told of when that begins, and every hour that it goes on."""
+SAVE_SECONDS = 300.0
 ADDRESS = "address"
 _RESTARTS = frozenset(((1, 3, 6, 1, 6, 3, 1, 1, 5, 1), (1, 3, 6, 1, 6, 3, 1, 1, 5, 2)))
 _LINKS = frozenset(((1, 3, 6, 1, 6, 3, 1, 1, 5, 3), (1, 3, 6, 1, 6, 3, 1, 1, 5, 4)))
@@ -101,18 +105,22 @@ class SnmpTrapInput:
         )
         self.tally = Tally()
         self._summary = Summary(self._admission.knows)
+        self._denials = Denials()
+        self._ending = False
         self._allowed = _allowing(config.allow)
         self._listeners: list[Listener] = []
         self._accumulator: Accumulator | None = None
         self._told = clock.monotonic()
         self._dropped_told = 0
+        self._saved = 0.0
         Metrics(self.tally, registry, lambda: len(self._admission), self.read_drops)
 
     async def run(self, accumulator: Accumulator) -> None:
         """Listen until cancelled. Raises where an address cannot be listened on, or the engine's state not be kept."""
         self._accumulator = accumulator
+        self._ending = False
         await asyncio.to_thread(self._engines.start)
-        self._told = self._clock.monotonic()
+        self._told = self._saved = self._clock.monotonic()
         try:
             self._open()
             while True:
@@ -122,6 +130,7 @@ class SnmpTrapInput:
         finally:
             self.read_drops()
             self._close()
+            self._ending = True
             self.summarise()
             self._accumulator = None
             if self._engines.changed:
@@ -158,10 +167,9 @@ class SnmpTrapInput:
         dropped, self._dropped_told = self.tally.kernel_drops - self._dropped_told, self.tally.kernel_drops
         for host, account in self._summary.take().items():
             label = self._name_of(host) if host else ""
-            if account.shed:
-                self._emit(storm_document(host, label, account, self._notices, seconds))
-            for document in denied_documents(host, label, account, seconds):
-                self._emit(document)
+            self._emit(storm_document(host, label, account, self._notices, seconds))
+        for denial in self._denials.due(now, every=0 if self._ending else DENIED_SECONDS):
+            self._emit(denied_document(denial, self._name_of(denial.host) if denial.host else ""))
         if dropped:
             document = overflow_document(dropped, seconds)
             _log.warning("%s", document["message"])
@@ -185,7 +193,7 @@ class SnmpTrapInput:
             document = self._document(passed, host)
         except Malformed:
             tally.malformed += 1
-            self._summary.denied(host, MALFORMED)
+            self._denials.add(host, MALFORMED, self._clock.monotonic())
         except Refusal as refusal:
             if refusal.reply:
                 self._reply(listener, refusal.reply, peer)
@@ -240,7 +248,7 @@ class SnmpTrapInput:
 
     def _deny(self, host: str, reason: str) -> None:
         self.tally.denied[reason] += 1
-        self._summary.denied(host, reason)
+        self._denials.add(host, reason, self._clock.monotonic())
 
     def _reply(self, listener: Listener, datagram: bytes, peer: Peer) -> bool:
         sent = listener.reply(datagram, peer)
@@ -277,7 +285,9 @@ class SnmpTrapInput:
         self.tally.errors += 1
 
     async def _save(self) -> None:
-        if self._engines.changed:
+        now = self._clock.monotonic()
+        if self._engines.changed and now - self._saved >= SAVE_SECONDS:
+            self._saved = now
             try:
                 await asyncio.to_thread(self._engines.save)
             except FenghuoError as error:

@@ -1,9 +1,10 @@
-"""What was shed or denied, by device and exactly, told in one event a device and interval."""
+"""What was shed or denied, by device and exactly, told in few events."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from dataclasses import dataclass
 
 from fenghuo.model import Document
 from fenghuo_agent.inputs.snmp_trap.glance import UNKNOWN, VERSIONS
@@ -16,6 +17,7 @@ STORM, DENIED, OVERFLOW = "trap-storm", "trap-denied", "trap-overflow"
 MALFORMED = "malformed"
 MAX_KINDS = 16
 MAX_STRANGERS = 256
+MAX_DENIED = 512
 OTHERS = ""
 """Stands for the hosts beyond those that are told apart, and for the kinds."""
 HINTS = {
@@ -33,18 +35,17 @@ HINTS = {
 
 
 class Account:
-    """What fell of one host in this interval."""
+    """What was let fall of one host in this interval: by reason, and by version and notification."""
 
-    __slots__ = ("denied", "kinds", "shed", "version")
+    __slots__ = ("kinds", "shed")
 
     def __init__(self) -> None:
         self.shed: Counter[str] = Counter()
-        self.denied: Counter[str] = Counter()
         self.kinds: dict[tuple[int, bytes], int] = {}
 
 
 class Summary:
-    """Accounts by host. Hosts beyond a bound share one account, so the sum is always exact."""
+    """Accounts by host. Strangers beyond a bound share one account, so the sum is always exact."""
 
     def __init__(self, knows: Callable[[str], bool]) -> None:
         self._knows = knows
@@ -53,34 +54,71 @@ class Summary:
 
     def shed(self, host: str, reason: str, version: int, kind: bytes) -> None:
         """One notification was let fall."""
-        account = self._account(host)
+        account = self._accounts.get(host) or self._account(host)
         account.shed[reason] += 1
         kinds, key = account.kinds, (version, kind)
         if key not in kinds and len(kinds) >= MAX_KINDS:
             key = (UNKNOWN, b"")
         kinds[key] = kinds.get(key, 0) + 1
 
-    def denied(self, host: str, reason: str) -> None:
-        """One datagram was not believed, or is malformed."""
-        self._account(host).denied[reason] += 1
-
     def _account(self, host: str) -> Account:
-        account = self._accounts.get(host)
-        if account is not None:
-            return account
         if not self._knows(host):
             if self._strangers >= MAX_STRANGERS:
                 host = OTHERS
-                if host in self._accounts:
-                    return self._accounts[host]
-            self._strangers += 1
-        account = self._accounts[host] = Account()
-        return account
+            else:
+                self._strangers += 1
+        return self._accounts.setdefault(host, Account())
 
     def take(self) -> dict[str, Account]:
         """The accounts of this interval; a new one begins."""
         accounts, self._accounts, self._strangers = self._accounts, {}, 0
         return accounts
+
+
+@dataclass(frozen=True, slots=True)
+class Denial:
+    """How often a host was not believed for a reason, and in how many seconds."""
+
+    host: str
+    reason: str
+    count: int
+    seconds: float
+
+
+@dataclass(slots=True)
+class _Open:
+    """A host's denials for one reason since they were told; `told` says whether they ever were."""
+
+    since: float
+    count: int = 0
+    told: bool = False
+
+
+class Denials:
+    """Denied and malformed datagrams by host and reason: told soon when they begin, then seldom, and exactly."""
+
+    def __init__(self) -> None:
+        self._open: dict[tuple[str, str], _Open] = {}
+
+    def add(self, host: str, reason: str, now: float) -> None:
+        """One datagram was not believed. Hosts beyond a bound are counted together."""
+        key = (host, reason)
+        if key not in self._open and len(self._open) >= MAX_DENIED:
+            key = (OTHERS, reason)
+        self._open.setdefault(key, _Open(now)).count += 1
+
+    def due(self, now: float, *, every: float) -> list[Denial]:
+        """Those to be told now: new ones, and those that were told `every` seconds ago and went on."""
+        found: list[Denial] = []
+        for (host, reason), each in list(self._open.items()):
+            if each.told and now - each.since < every:
+                continue
+            if not each.count:
+                del self._open[host, reason]
+                continue
+            found.append(Denial(host, reason, each.count, now - each.since))
+            each.since, each.count, each.told = now, 0, True
+        return found
 
 
 def storm_document(host: str, label: str, account: Account, notices: Notices, seconds: float) -> Document:
@@ -101,13 +139,12 @@ def storm_document(host: str, label: str, account: Account, notices: Notices, se
     return _document(STORM, host, label, message, "medium", {"shed": shed})
 
 
-def denied_documents(host: str, label: str, account: Account, seconds: float) -> Iterator[Document]:
-    """Events that say how many datagrams of a host were not believed, and why."""
-    for reason, count in account.denied.items():
-        denied: Document = {"count": count, "seconds": round(seconds, 1), "reason": reason}
-        who = label or host or "others"
-        message = f"{count:,} notifications of {who} were not believed in {seconds:.0f} s: {HINTS.get(reason, reason)}"
-        yield _document(DENIED, host, label, message, "low", {"denied": denied})
+def denied_document(denial: Denial, label: str) -> Document:
+    """The event that says how many datagrams of a host were not believed, and why."""
+    denied: Document = {"count": denial.count, "seconds": round(denial.seconds, 1), "reason": denial.reason}
+    who, why = label or denial.host or "others", HINTS.get(denial.reason, denial.reason)
+    message = f"{denial.count:,} notifications of {who} were not believed in {denial.seconds:.0f} s: {why}"
+    return _document(DENIED, denial.host, label, message, "low", {"denied": denied})
 
 
 def overflow_document(count: int, seconds: float) -> Document:
