@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 
 from fenghuo_agent.topology import decode
@@ -14,16 +14,26 @@ COMPLETE = 0x2
 
 @dataclass(frozen=True, slots=True)
 class Host:
-    """`macs` are the agent's own, `gateway` the address of its default router, or empty."""
+    """`macs` are the agent's own, `gateway` the address of its default router, or empty; `networks` are those it is in itself."""
 
     macs: frozenset[int] = frozenset()
     gateway: str = ""
     bindings: Bindings | None = None
+    networks: tuple[IPv4Network, ...] = ()
+
+    def beyond(self, address: str) -> bool:
+        """Whether the way to an address goes by the gateway; not known, and so no, for version 6."""
+        try:
+            found = IPv4Address(address)
+        except ValueError:
+            return False
+        return bool(self.gateway and self.networks) and not any(found in network for network in self.networks)
 
 
 def read_host(proc: Path = Path("/proc/net"), interfaces: Path = Path("/sys/class/net")) -> Host:
     """What it knows now; what cannot be read is left out."""
-    return Host(_macs(interfaces), _gateway(_lines(proc / "route")), Bindings(_arp(_lines(proc / "arp"))))
+    routes = _lines(proc / "route")
+    return Host(_macs(interfaces), _gateway(routes), Bindings(_arp(_lines(proc / "arp"))), _networks(routes))
 
 
 def _macs(interfaces: Path) -> frozenset[int]:
@@ -49,6 +59,15 @@ def _gateway(routes: list[list[str]]) -> str:
         if len(route) > 7 and route[1] == route[7] == "00000000" and route[2] != "00000000"
     ]
     return min(found)[1] if found else ""
+
+
+def _networks(routes: list[list[str]]) -> tuple[IPv4Network, ...]:
+    """The networks that are reached without a gateway, and loopback."""
+    local = [(route[1], route[7]) for route in routes if len(route) > 7 and route[2] == "00000000" != route[7]]
+    found = [
+        IPv4Network((bytes.fromhex(net)[::-1], str(IPv4Address(bytes.fromhex(mask)[::-1])))) for net, mask in local
+    ]
+    return (IPv4Network("127.0.0.0/8"), *found) if found else ()
 
 
 def _arp(rows: list[list[str]]) -> list[tuple[int, str]]:

@@ -26,9 +26,10 @@ def join(seen: Mapping[str, Seen], agent: frozenset[int] = frozenset(), more: Bi
     made = links.merged()
     uplinks = _uplinks(made, directory, forwarding)
     bindings = Bindings(pair for one in (*(one.bindings for one in seen.values()), more or ()) for pair in one)
-    locations, port_macs = locate(seen, uplinks, made, directory, forwarding)
+    further = _further(made, directory, forwarding)
+    locations, port_macs = locate(seen, further, uplinks, made, directory, forwarding)
     nodes = {name: directory.nodes[name] for name in sorted(directory.nodes) if name != AGENT}
-    topology = Topology(nodes, made, locations, bindings, uplinks, {}, port_macs, seen)
+    topology = Topology(nodes, made, locations, bindings, uplinks, {}, further, port_macs, seen)
     topology.attached = _attached(topology)
     return topology
 
@@ -41,6 +42,16 @@ def _attached(topology: Topology) -> dict[str, str]:
         if name not in linked and (place := topology.whereabouts(name, one.macs)):
             found[name] = place
     return found
+
+
+def _further(made: list[Link], directory: Directory, forwarding: Forwarding) -> frozenset[tuple[str, int]]:
+    """The ports that lead to switches that were read."""
+    found = set(forwarding.towards_bridges())
+    for link in made:
+        for near, far in ((link.a, link.b), (link.b, link.a)):
+            if directory.nodes[far.node].known and far.node in forwarding.via:
+                found.add((near.node, near.if_index))
+    return frozenset(found)
 
 
 def _uplinks(made: list[Link], directory: Directory, forwarding: Forwarding) -> dict[tuple[str, int], str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 
 from fenghuo_agent.topology.forwarding import Forwarding
 from fenghuo_agent.topology.identity import Directory
@@ -15,6 +15,7 @@ ON_PORT, BEHIND_UNREAD, FURTHER = 0, 1, 2
 
 def locate(
     seen: Mapping[str, Seen],
+    further: Container[tuple[str, int]],
     uplinks: Mapping[tuple[str, int], str],
     links: Sequence[Link],
     directory: Directory,
@@ -25,8 +26,7 @@ def locate(
     A MAC may be seen on several ports where it moved a moment ago: the nearest counts, and of equally near ones that with
     the fewest MACs.
     """
-    port_macs = {name: _counts(one) for name, one in seen.items() if one.bridge}
-    far = _beyond(links, directory, forwarding)
+    port_macs = {name: one.count() for name, one in seen.items() if one.bridge}
     places: list[Place] = []
     weights: list[tuple[int, int]] = []
     found: dict[int, int] = {}
@@ -38,7 +38,9 @@ def locate(
             number = numbers.get(port, -1)
             if number < 0:
                 number = numbers[port] = len(places)
-                rank = ON_PORT if uplinks.get((name, port), ACCESS) == ACCESS else far.get((name, port), BEHIND_UNREAD)
+                rank = ON_PORT
+                if uplinks.get((name, port), ACCESS) != ACCESS:
+                    rank = FURTHER if (name, port) in further else BEHIND_UNREAD
                 places.append(Place(name, port, rank != FURTHER, one.time))
                 weights.append((rank, counts[port]))
             before = found.get(mac)
@@ -51,27 +53,3 @@ def locate(
         if not directory.nodes[other.node].known and uplinks.get((near.node, near.if_index))
     }
     return Locations(found, places, behind), port_macs
-
-
-def _beyond(links: Sequence[Link], directory: Directory, forwarding: Forwarding) -> dict[tuple[str, int], int]:
-    """The ports that lead to switches that were read."""
-    found = dict.fromkeys(forwarding.towards_bridges(), FURTHER)
-    for link in links:
-        for near, other in ((link.a, link.b), (link.b, link.a)):
-            if directory.nodes[other.node].known and other.node in forwarding.via:
-                found[near.node, near.if_index] = FURTHER
-    return found
-
-
-def _counts(one: Seen) -> dict[int, int]:
-    """How many different MACs each port has; ports of the bridge that have none too."""
-    counts = {one.port(port): 0 for port in one.base_ports.values()}
-    several: set[tuple[int, int]] = set()
-    vlans = set(one.stations.vlans)
-    for mac, port, _ in one.stations:
-        if len(vlans) > 1:
-            if (mac, port) in several:
-                continue
-            several.add((mac, port))
-        counts[port] = counts.get(port, 0) + 1
-    return counts

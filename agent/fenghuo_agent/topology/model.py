@@ -154,7 +154,8 @@ class Topology:
     """All of it.
 
     `uplinks` says of ports (instance, ifIndex) that lead on what they lead to; other ports are access ports. `attached`
-    gives the node at which each device hangs that has no link. `port_macs` is how many MACs each port has.
+    gives the node at which each device hangs that has no link. `further` are the uplinks
+    that lead to switches that were read, `port_macs` is how many MACs each port has.
     """
 
     nodes: dict[str, Node] = field(default_factory=dict[str, Node])
@@ -163,6 +164,7 @@ class Topology:
     bindings: Bindings = field(default_factory=Bindings)
     uplinks: dict[tuple[str, int], str] = field(default_factory=dict[tuple[str, int], str])
     attached: dict[str, str] = field(default_factory=dict[str, str])
+    further: frozenset[tuple[str, int]] = frozenset()
     port_macs: dict[str, dict[int, int]] = field(default_factory=dict[str, dict[int, int]])
     seen: Mapping[str, Seen] = field(default_factory=dict[str, Seen])
 

@@ -37,10 +37,10 @@ class Outages:
         self._poked: set[str] = set()
         self._told: dict[str, int] = {}
 
-    def use(self, topology: Topology, root: str | None) -> None:
-        """Explain by this topology from now on."""
+    def use(self, topology: Topology, upstreams: Upstreams | None) -> None:
+        """Explain by this topology and its ways from now on."""
         self._topology = topology
-        self._upstreams = Upstreams(topology, root) if root else None
+        self._upstreams = upstreams
         self._asked = float("-inf")
 
     def explain(self, instance: str) -> tuple[int, int] | None:

@@ -25,10 +25,13 @@ from fenghuo_agent.topology.model import Topology, host_of
 from fenghuo_agent.topology.outages import Outages
 from fenghuo_agent.topology.readings import Readings
 from fenghuo_agent.topology.seen import Seen
+from fenghuo_agent.topology.upstreams import Upstreams
 from fenghuo_agent.topology.watch import Watch
 
 log = logging.getLogger(__name__)
 
+ENTRIES_A_MAC = 4
+"""Most forwarding entries that are kept, for each MAC that may be remembered; a MAC is seen by every switch on its ways."""
 TICK = 30.0
 """Seconds between two looks at what is due."""
 SETTLE = 20.0
@@ -161,9 +164,18 @@ class Rounds:
         if seen.faults and (before is None or before.faults != seen.faults):
             log.info("%s: %s", device.instance, "; ".join(seen.faults), extra={"device": device.instance})
         seen.device, seen.time = device.label, self._clock.now()
-        self._seen[device.instance] = _filled(seen, before)
+        seen = self._seen[device.instance] = _filled(seen, before)
+        self._bound(seen)
         if not seen.silent:
             self._fresh.add(device.instance)
+
+    def _bound(self, seen: Seen) -> None:
+        """Where the forwarding tables together are too large, keep of this one only what no nearer switch will say."""
+        if sum(len(one.stations) for one in self._seen.values()) <= ENTRIES_A_MAC * self._config.max_macs:
+            return
+        devices = frozenset(mac for one in self._seen.values() for mac in one.macs) | self._host().macs
+        further = {port for instance, port in self.topology.further if instance == seen.instance}
+        seen.prune(further, devices)
 
     async def _tell(self, devices: Mapping[str, Visitable], accumulator: Accumulator) -> None:
         host = self._host()
@@ -175,7 +187,7 @@ class Rounds:
         self._fresh = set()
         events = await asyncio.to_thread(self._watch.step, topology, silent, now)
         self.topology = topology
-        self.outages.use(topology, root_of(topology, self._config.root or "", host))
+        self.outages.use(topology, upstreams_of(topology, self._config.root or "", host))
         labels = {name: device.labels for name, device in devices.items() if name in seen}
         for table in self._readings.tables(topology, labels, now):
             accumulator.table(table)
@@ -214,10 +226,16 @@ def root_of(topology: Topology, configured: str, host: Host) -> str | None:
         location = topology.locations.of(mac)
         if location is not None and location.place.exact:
             return location.behind or location.place.instance
-    if not host.gateway:
-        return None
-    own = next(
-        (name for name, one in topology.seen.items() if host.gateway in one.addresses or host_of(name) == host.gateway),
-        None,
-    )
-    return own or topology.whereabouts(host.gateway) or None
+    return gateway_of(topology, host) or (topology.whereabouts(host.gateway) if host.gateway else "") or None
+
+
+def gateway_of(topology: Topology, host: Host) -> str:
+    """The device that is the agent's gateway; empty where none is known to be."""
+    found = (name for name, one in topology.seen.items() if host.gateway in {*one.addresses, host_of(name)})
+    return next(found, "") if host.gateway else ""
+
+
+def upstreams_of(topology: Topology, configured: str, host: Host) -> Upstreams | None:
+    """The ways from the agent to all others; None where it is not known where the agent is."""
+    root = root_of(topology, configured, host)
+    return Upstreams(topology, root, gateway_of(topology, host), host.beyond) if root else None

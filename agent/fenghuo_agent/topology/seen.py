@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import NamedTuple
@@ -146,7 +146,8 @@ class Bindings:
 class Seen:
     """One device's answer.
 
-    `macs` and `addresses` are its own. `aggregates` gives for a member port its aggregate (ifIndex both). `advertised`
+    `macs` and `addresses` are its own. `counts` is how many different MACs each port of the bridge
+    has, where `prune` took the stations apart. `aggregates` gives for a member port its aggregate (ifIndex both). `advertised`
     gives for the port ids that it sends by LLDP their ifIndex. `silent` names the parts that could not be read: what is
     not in them is unknown, not gone. `faults` is what was wrong with its tables.
     """
@@ -163,6 +164,7 @@ class Seen:
     base_ports: dict[int, int] = field(default_factory=dict[int, int])
     neighbours: list[Neighbour] = field(default_factory=list[Neighbour])
     stations: Stations = field(default_factory=Stations)
+    counts: dict[int, int] = field(default_factory=dict[int, int])
     bindings: Bindings = field(default_factory=Bindings)
     aggregates: dict[int, int] = field(default_factory=dict[int, int])
     advertised: dict[str, int] = field(default_factory=dict[str, int])
@@ -171,6 +173,22 @@ class Seen:
     designated: list[Designated] = field(default_factory=list[Designated])
     silent: frozenset[str] = frozenset()
     faults: tuple[str, ...] = ()
+
+    def prune(self, ports: Container[int], wanted: Container[int]) -> None:
+        """Keep of the stations on these ports only the wanted MACs: each switch sees most MACs on its way to the others."""
+        self.counts = self.count()
+        self.stations = Stations(entry for entry in self.stations if entry[1] not in ports or entry[0] in wanted)
+
+    def count(self) -> dict[int, int]:
+        """How many different MACs each port of the bridge has; those that have none too."""
+        if self.counts:
+            return self.counts
+        counts = {self.port(port): 0 for port in self.base_ports.values()}
+        several = len(set(self.stations.vlans)) > 1
+        entries = {entry[:2] for entry in self.stations} if several else self.stations
+        for entry in entries:
+            counts[entry[1]] = counts.get(entry[1], 0) + 1
+        return counts
 
     def port(self, index: int) -> int:
         """The aggregate of a port, or the port itself."""

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 from collections import defaultdict, deque
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 
 from fenghuo_agent.topology.model import Topology, host_of
+
+Beyond = Callable[[str], bool]
 
 
 class Upstreams:
     """The ways from a root to every device. Made of one topology, asked many times."""
 
-    def __init__(self, topology: Topology, root: str) -> None:
-        """`root` is the instance (or other node) from which all are asked: the switch at which the agent hangs, or its gateway."""
+    def __init__(self, topology: Topology, root: str, gateway: str = "", beyond: Beyond = lambda _: False) -> None:
+        """`root` is the instance (or other node) from which all are asked: the switch at which the agent hangs, or its gateway.
+
+        `gateway` is the instance of the router through which the way leads to addresses that are `beyond`.
+        """
         self.root = root
+        self._gateway = gateway
+        self._beyond = beyond
         self._topology = topology
         self._next: dict[str, set[str]] = defaultdict(set)
         for link in topology.links:
@@ -54,8 +61,16 @@ class Upstreams:
     def explains(self, instance: str, down: Collection[str]) -> str | None:
         """The dead device that explains why another does not answer: all ways to it are dead, and this is the first on one.
 
-        None where one way is alive up to it, or where it has no place in the tree.
+        None where one way is alive up to it, or where it has no place in the tree. What is in other networks than the
+        agent is behind the gateway too.
         """
+        cause = self._on_the_way(instance, down)
+        gateway = self._gateway
+        if cause is None and gateway in down and gateway != instance and self._beyond(host_of(instance)):
+            return self._on_the_way(gateway, down) or gateway
+        return cause
+
+    def _on_the_way(self, instance: str, down: Collection[str]) -> str | None:
         name = self._name(instance)
         above = self.of(instance)
         if above is None:

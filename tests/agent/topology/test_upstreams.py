@@ -88,6 +88,20 @@ def test_who_has_no_place_is_explained_by_nobody(host):
     assert upstreams.explains(host, set(at.values())) is None
 
 
+def test_a_dead_gateway_explains_what_is_in_other_networks():
+    network = school()
+    at = {name: box.ip for name, box in network.boxes.items()}
+    topology = join(network.seen(), AGENT)
+    upstreams = Upstreams(topology, at["core"], at["right"], lambda address: address.startswith("192.0.2."))
+    down = {at["right"], "192.0.2.9", at["left"]}
+    assert upstreams.explains("192.0.2.9", down) == at["right"]
+    assert upstreams.explains("192.0.2.9:1161", down) == at["right"]
+    assert upstreams.explains(at["left"], down) is None
+    assert upstreams.explains(at["right"], down) is None
+    assert upstreams.explains("192.0.2.9", {"192.0.2.9"}) is None
+    assert upstreams.explains("192.0.2.9", {at["right"], at["core"], "192.0.2.9"}) == at["core"]
+
+
 class Desk:
     """Outages over the school's topology, with a set of dead devices to change."""
 
@@ -99,7 +113,8 @@ class Desk:
         self.poked: list[str] = []
         self.clock = VirtualClock()
         self.outages = Outages(lambda: self.dead, self.clock, self.poked.append)
-        self.outages.use(join(seen, AGENT), self.at["core"])
+        topology = join(seen, AGENT)
+        self.outages.use(topology, Upstreams(topology, self.at["core"]))
 
     def kill(self, *names: str) -> None:
         self.dead |= {self.at[name] for name in names}
