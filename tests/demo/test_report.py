@@ -90,10 +90,12 @@ async def test_a_collector_that_does_not_answer_counts_nothing():
 
 def test_the_configurations_it_writes_are_valid(tmp_path: Path):
     addresses = Addresses(broker=1883, console=8600, webhook=8601)
-    agent = AgentConfig.model_validate(
-        agent_settings(addresses, {"core-sw1": 16101, "ups-server-room": 16102}, tmp_path)
-    )
+    apart = {"core-sw1": "127.0.0.1:16101", "ups-server-room": "127.0.0.1:16102"}
+    agent = AgentConfig.model_validate(agent_settings(addresses, apart, tmp_path))
     assert [device.target.port for device in agent.inputs.snmp.devices] == [16101, 16102]
+    together = {"core-sw1": "127.20.0.1:16161", "ups-server-room": "127.20.0.4:16161"}
+    agent = AgentConfig.model_validate(agent_settings(addresses, together, tmp_path))
+    assert [entry.subnet for entry in agent.inputs.snmp.discover.subnets] == ["127.20.0.0/28:16161"]
     users = {"demo": PasswordHasher().hash("beacon-tower-0001")}
     collector = CollectorConfig.model_validate(collector_settings(addresses, users, tmp_path))
     assert collector.journal.path.is_relative_to(tmp_path)

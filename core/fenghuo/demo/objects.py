@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from fenghuo.demo import neighbours
 from fenghuo.demo.ber import Oid, Tag
 from fenghuo.demo.mib import Instance, Read, Scalar, View, merge
-from fenghuo.demo.plan import PRINTER, UPS
+from fenghuo.demo.plan import CAMERA, PRINTER, STORAGE, THERMOMETER, UPS
 from fenghuo.demo.school import Device, Port, School
 
 MIB2: Oid = (1, 3, 6, 1, 2, 1)
@@ -25,6 +26,13 @@ def view(school: School, device: Device) -> View:
         parts.append(_ups(school))
     if device.name == PRINTER:
         parts.append(_printer(device))
+    if device.name == CAMERA:
+        parts.append(_camera())
+    if device.name == STORAGE:
+        parts.append(_storage(school))
+    if device.name == THERMOMETER:
+        parts.append(_thermometer(school))
+    parts.append(neighbours.objects_of(school, device))
     return merge(*parts)
 
 
@@ -183,3 +191,63 @@ def _printer(device: Device) -> Objects:
             ((43, 11, 1, 1, 9, 1, 1), number, 37),
         ],
     )
+
+
+def _camera() -> Objects:
+    """HIK-DEVICE-MIB: model, version, load."""
+    text = Tag.OCTET_STRING
+    return _under(
+        (1, 3, 6, 1, 4, 1, 39165, 1),
+        [
+            ((1, 0), text, "DS-2CD2T47G2-L"),
+            ((3, 0), text, "V5.7.3 build 220112"),
+            ((5, 0), text, "FH20220112"),
+            ((7, 0), text, "23 PERCENT"),
+            ((11, 0), text, "41 PERCENT"),
+        ],
+    )
+
+
+def _storage(school: School) -> Objects:
+    """SYNOLOGY-SYSTEM-MIB, -DISK-MIB, -RAID-MIB: a box of two disks."""
+    text, number, base = Tag.OCTET_STRING, Tag.INTEGER, (1, 3, 6, 1, 4, 1, 6574)
+    yield from _under(
+        base,
+        [
+            ((1, 1, 0), number, 1),
+            ((1, 2, 0), number, lambda: round(school.room.temperature + 14)),
+            ((1, 3, 0), number, 1),
+            ((1, 4, 1, 0), number, 1),
+            ((1, 4, 2, 0), number, 1),
+            ((1, 5, 1, 0), text, "DS720+"),
+            ((1, 5, 2, 0), text, "FH20B0R000001"),
+            ((1, 5, 3, 0), text, "DSM 7.2-64570"),
+            ((1, 5, 4, 0), number, 2),
+            ((3, 1, 1, 2, 0), text, "Volume 1"),
+            ((3, 1, 1, 3, 0), number, 1),
+        ],
+    )
+    for disk in range(2):
+        yield from _under(
+            (*base, 2, 1, 1),
+            [
+                ((2, disk), text, f"Disk {disk + 1}"),
+                ((3, disk), text, "FH-4000"),
+                ((5, disk), number, 1),
+                ((6, disk), number, lambda disk=disk: round(school.room.temperature + 11 + disk)),
+            ],
+        )
+
+
+def _thermometer(school: School) -> Objects:
+    """STE-MIB (HW group): temperature and humidity of the server room, in tenths."""
+    text, number, room = Tag.OCTET_STRING, Tag.INTEGER, school.room
+    rows = (
+        (1, "Server room 机房", 1, lambda: round(10 * room.temperature)),
+        (2, "Server room 机房", 4, lambda: round(10 * room.humidity)),
+    )
+    for index, name, unit, read in rows:
+        yield from _under(
+            (1, 3, 6, 1, 4, 1, 21796, 4, 1, 3, 1),
+            [((2, index), text, name), ((3, index), number, 1), ((5, index), number, read), ((7, index), number, unit)],
+        )

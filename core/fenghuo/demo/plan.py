@@ -11,6 +11,23 @@ TEACHING_SWITCH = "teaching-sw2"
 ACCESS_POINT = "ap-library"
 UPS = "ups-server-room"
 PRINTER = "printer-office"
+CAMERA = "camera-gate"
+STORAGE = "nas-office"
+THERMOMETER = "env-server-room"
+NETWORK = "127.20.0"
+"""The first three octets of the school's addresses."""
+UPLINKS = {
+    TEACHING_SWITCH: "Te1/0/50",
+    ACCESS_POINT: "Gi1/0/45",
+    UPS: "Gi1/0/46",
+    PRINTER: "Gi1/0/47",
+    CAMERA: "Gi1/0/44",
+    STORAGE: "Gi1/0/43",
+    THERMOMETER: "Gi1/0/42",
+}
+"""The core switch's ports that the others hang on."""
+HUB = "Gi1/0/11"
+"""The teaching switch's port with a switch behind it that nobody announced."""
 
 _ENTERPRISE = (1, 3, 6, 1, 4, 1)
 _ROOMS = ("office 教师办公室", "computer-lab 计算机教室", "classroom 教室", "camera 摄像头", "library 图书馆")
@@ -22,9 +39,11 @@ def build(seed: int, start: int) -> School:
     random = Random(f"{seed} plan")
     core = _core_switch(random, start)
     devices = [core, _teaching_switch(random, start), _access_point(random, start), _ups(random, start)]
-    devices.append(_printer(random, start))
-    for device, port in zip(devices[1:], ("Te1/0/50", "Gi1/0/45", "Gi1/0/46", "Gi1/0/47"), strict=True):
-        uplink = core.port(port)
+    devices += [_printer(random, start), _camera(random, start), _storage(random, start), _thermometer(random, start)]
+    for number, device in enumerate(devices, 1):
+        device.address = f"{NETWORK}.{number}"
+    for device in devices[1:]:
+        uplink = core.port(UPLINKS[device.name])
         uplink.alias, uplink.oper, uplink.admin = f"to {device.name} {device.title_zh}", UP, UP
         device.uplinks.append(uplink)
     for device in devices:
@@ -147,4 +166,46 @@ def _printer(random: Random, start: int) -> Device:
         location="办公楼 office building, 3F",
         ports=[Port(index=1, name="eth0", mac=_mac(random), speed=100, load=0.002)],
         booted=start - random.randrange(1, 30) * _DAYS_MS,
+    )
+
+
+def _camera(random: Random, start: int) -> Device:
+    return Device(
+        name=CAMERA,
+        title="camera at the gate",
+        title_zh="校门摄像头",
+        description="Simulated Hikvision camera",
+        object_id=(*_ENTERPRISE, 39165, 1),
+        services=64,
+        location="校门 school gate",
+        ports=[Port(index=1, name="eth0", mac=_mac(random), speed=100, load=0.06)],
+        booted=start - random.randrange(5, 90) * _DAYS_MS,
+    )
+
+
+def _storage(random: Random, start: int) -> Device:
+    return Device(
+        name=STORAGE,
+        title="office file server",
+        title_zh="办公文件服务器",
+        description="Linux nas-office 4.4.302+ x86_64, simulated",
+        object_id=(*_ENTERPRISE, 8072, 3, 2, 10),
+        services=72,
+        location="办公楼 office building, 3F",
+        ports=[Port(index=1, name="eth0", mac=_mac(random), load=0.03)],
+        booted=start - random.randrange(30, 300) * _DAYS_MS,
+    )
+
+
+def _thermometer(random: Random, start: int) -> Device:
+    return Device(
+        name=THERMOMETER,
+        title="server room thermometer",
+        title_zh="机房温湿度计",
+        description="HWg-STE, simulated, version 3.1.6",
+        object_id=(*_ENTERPRISE, 21796, 4, 1),
+        services=64,
+        location="机房 server room",
+        ports=[Port(index=1, name="eth0", mac=_mac(random), speed=10, load=0.0005)],
+        booted=start - random.randrange(30, 300) * _DAYS_MS,
     )

@@ -57,6 +57,10 @@ class Report:
         self.say(f"  学校 School      {devices} 台设备 devices, {sensors} 个传感器 sensors; Ctrl-C 结束 ends")
         self.say()
 
+    def try_this(self, command: str) -> None:
+        """A command that can be typed meanwhile, in another terminal."""
+        self.say(f"  试试 Try         {command}")
+
     def happening(self, told: Mapping[str, Any]) -> None:
         """Something begins to go wrong in the school, or is mended."""
         begins = told["phase"] == "begins"

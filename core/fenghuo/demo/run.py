@@ -24,7 +24,7 @@ from fenghuo.demo.receiver import Receiver
 from fenghuo.demo.report import Report
 from fenghuo.demo.sensors import SENSORS
 from fenghuo.demo.settings import Addresses
-from fenghuo.demo.simulator import HOST
+from fenghuo.demo.simulator import COMMUNITY, HOST
 from fenghuo.errors import FenghuoError
 
 Result = TypeVar("Result")
@@ -78,7 +78,7 @@ class Demo:
         """Start everything, then tell of what happens; returns when the time is up or nobody reads on."""
         self.report.say("烽火 Fenghuo — 正在启动一所模拟学校 starting a simulated school …")
         simulator, devices, password = await self._start()
-        self._say_where(len(devices), password)
+        self._say_where(devices, password)
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self.polled.wait(), POLL_SECONDS)
         simulator.tell("begin")
@@ -91,8 +91,8 @@ class Demo:
                 return
             await asyncio.sleep(min(left, 0.5))
 
-    async def _start(self) -> tuple[Child, dict[str, int], str]:
-        """The simulator, its devices' ports, and the password of the console's user."""
+    async def _start(self) -> tuple[Child, dict[str, str], str]:
+        """The simulator, where its devices are, and the password of the console's user."""
         self.addresses = addresses = Addresses(_free_port(), _free_port(), await self.receiver.start(HOST))
         arguments = ("-m", "fenghuo.demo.simulator", str(self.options.seed), str(addresses.broker))
         simulator = await self._child("school", *arguments, talks=True)
@@ -117,7 +117,7 @@ class Demo:
         self.children.append(child)
         return child
 
-    async def _hear_devices(self, simulator: Child) -> dict[str, int]:
+    async def _hear_devices(self, simulator: Child) -> dict[str, str]:
         """The first thing that the simulator says; what it says later is told as it comes."""
         stream = simulator.process.stdout
         assert stream is not None
@@ -142,9 +142,12 @@ class Demo:
                 raise DemoError(f"the collector's {what} does not answer within {START_SECONDS:.0f} s")
             await asyncio.sleep(LOOK_EVERY)
 
-    def _say_where(self, devices: int, password: str) -> None:
+    def _say_where(self, devices: dict[str, str], password: str) -> None:
         assert self.addresses is not None
-        self.report.welcome(self.addresses.console_url, USER, password, devices, len(SENSORS))
+        self.report.welcome(self.addresses.console_url, USER, password, len(devices), len(SENSORS))
+        if found := settings.subnet(devices):
+            self.report.try_this(f"fenghuo agent discover {found} --community {COMMUNITY}")
+            self.report.try_this(f"fenghuo survey {next(iter(devices.values()))} --community {COMMUNITY}")
 
     async def watched(self, part: Coroutine[Any, Any, Result]) -> Result:
         """The result of `part`; `DemoError` with its last words where a child ends meanwhile."""

@@ -79,6 +79,8 @@ class Device:
     location: str
     ports: Sequence[Port]
     booted: int
+    address: str = ""
+    """Its IPv4 address, on loopback."""
     alive: bool = True
     max_size: int = 1472
     uplinks: list[Port] = field(default_factory=list[Port])

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from fenghuo.demo.plan import NETWORK
 from fenghuo.demo.simulator import BY_USER, COMMUNITY, HOST, PASSWORD, USER
 
 SITE = "bj/demo/school-1"
@@ -30,8 +31,27 @@ class Addresses:
         return f"http://{HOST}:{self.console}"
 
 
-def agent_settings(addresses: Addresses, devices: Mapping[str, int], folder: Path) -> dict[str, Any]:
-    """The agent's configuration: the school's devices (by their ports) and sensors, polled faster than in earnest."""
+def subnet(devices: Mapping[str, str]) -> str:
+    """The subnet and port in which all devices are (name → `host:port`); empty where each has a port of its own."""
+    ports = {place.rpartition(":")[2] for place in devices.values()}
+    inside = all(place.startswith(f"{NETWORK}.") for place in devices.values())
+    return f"{NETWORK}.0/28:{ports.pop()}" if inside and len(ports) == 1 else ""
+
+
+def _where(devices: Mapping[str, str]) -> dict[str, Any]:
+    """The school's devices, found by themselves where one subnet holds them all."""
+    if found := subnet(devices):
+        return {"discover": {"subnets": [found], "rate": 500, "timeout": 0.5}}
+    return {
+        "devices": [
+            {"address": f"udp://{place}", "credential": "user" if name in BY_USER else "community"}
+            for name, place in devices.items()
+        ]
+    }
+
+
+def agent_settings(addresses: Addresses, devices: Mapping[str, str], folder: Path) -> dict[str, Any]:
+    """The agent's configuration: where the school's devices are, and its sensors; polled faster than in earnest."""
     broker = f"mqtt://{HOST}:{addresses.broker}"
     return {
         "site": SITE,
@@ -39,10 +59,7 @@ def agent_settings(addresses: Addresses, devices: Mapping[str, int], folder: Pat
         "collector": {"url": broker, "version": "3.1.1", "reconnect_first": 0.5, "reconnect_longest": 5},
         "inputs": {
             "snmp": {
-                "devices": [
-                    {"address": f"udp://{HOST}:{port}", "credential": "user" if name in BY_USER else "community"}
-                    for name, port in devices.items()
-                ],
+                **_where(devices),
                 "credentials": [
                     {"name": "community", "community": COMMUNITY},
                     {"name": "user", "user": USER, "auth": {"sha256": PASSWORD}},
@@ -51,6 +68,7 @@ def agent_settings(addresses: Addresses, devices: Mapping[str, int], folder: Pat
                 "timeout": 0.5,
                 "retries": 1,
                 "probe_max": INTERVAL,
+                "topology": {"interval": "30s"},
             },
             "mqtt_sensor": [{"broker": broker, "topic": "school/{room}/{device}/state"}],
             "self": {"interval": INTERVAL},

@@ -1,17 +1,20 @@
 """The simulated school as a process of its own: `python -m fenghuo.demo.simulator SEED BROKER_PORT`.
 
-It says on standard output, one JSON object a line: on which ports its devices answer, that all have been asked, what
-happens. Things begin to go wrong when it reads a line; it ends by SIGTERM, or when its standard input ends because the
+It says on standard output, one JSON object a line: where its devices answer, that all have been asked, what happens. Things begin to go wrong when it reads a line; it ends by SIGTERM, or when its standard input ends because the
 demo is gone.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import errno
 import json
 import os
 import signal
+import socket
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +27,8 @@ from fenghuo.demo.snmp_server import Agent, serve
 from fenghuo.demo.usm import User
 
 HOST = "127.0.0.1"
+PORTS = range(16161, 16261)
+"""Where all devices answer, each at its own address: the first that is free."""
 COMMUNITY = "demo"
 USER, PASSWORD = "monitor", "烽火-beacon-tower"
 """Known to everyone who reads this: what it lets in to is simulated, and on loopback."""
@@ -54,10 +59,10 @@ def describe(happening: Happening) -> dict[str, Any]:
 
 @dataclass(slots=True)
 class _Served:
-    """Every device's agent, listening on a port of its own."""
+    """Every device's agent, and where it listens (`host:port`)."""
 
     agents: list[Agent]
-    ports: dict[str, int]
+    places: dict[str, str]
     transports: list[asyncio.DatagramTransport]
 
     @property
@@ -76,8 +81,9 @@ def _user(clock: Clock) -> User:
 
 
 async def _serve_devices(school: School, clock: Clock) -> _Served:
-    """Start every device's agent on a free port."""
+    """Start every device's agent, all on one port if that can be."""
     served = _Served([], {}, [])
+    port = _common_port([device.address for device in school.devices.values()])
 
     def up_to_date(device: Device) -> bool:
         school.advance(clock.now())
@@ -91,11 +97,28 @@ async def _serve_devices(school: School, clock: Clock) -> _Served:
             device.max_size,
             _user(clock) if device.name in BY_USER else None,
         )
-        transport = await serve(agent, 0, HOST)
+        transport = await serve(agent, port, device.address if port else HOST)
         served.agents.append(agent)
         served.transports.append(transport)
-        served.ports[device.name] = transport.get_extra_info("sockname")[1]
+        host, bound = transport.get_extra_info("sockname")[:2]
+        served.places[device.name] = f"{host}:{bound}"
     return served
+
+
+def _common_port(hosts: Sequence[str]) -> int:
+    """A UDP port that is free on all these addresses; 0 where this system has only one loopback address."""
+    for port in PORTS:
+        with contextlib.ExitStack() as held:
+            try:
+                for host in hosts:
+                    sock = held.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+                    sock.bind((host, port))
+            except OSError as error:
+                if error.errno == errno.EADDRNOTAVAIL:
+                    return 0
+                continue
+            return port
+    return 0
 
 
 async def simulate(seed: int, broker_port: int, clock: Clock, begun: asyncio.Event) -> None:
@@ -103,7 +126,7 @@ async def simulate(seed: int, broker_port: int, clock: Clock, begun: asyncio.Eve
     school = build(seed, clock.now())
     story: Story | None = None
     served = await _serve_devices(school, clock)
-    _say({"devices": served.ports})
+    _say({"devices": served.places})
     told = False
     publishing = asyncio.create_task(sensors.publish(school, seed, HOST, broker_port))
     try:
