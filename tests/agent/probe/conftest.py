@@ -179,11 +179,12 @@ class Authority:
     """A certificate authority that signs what it is asked to. `ca` is its own certificate, in PEM."""
 
     folder: Path
+    days: float = 3650
 
     def __post_init__(self) -> None:
         self.key = ec.generate_private_key(ec.SECP256R1())
         name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "test authority")])
-        self.own = self._build(name, name, self.key, self.key, days=3650, authority=True)
+        self.own = self._build(name, name, self.key, self.key, days=self.days, authority=True)
         self.ca = self.folder / "ca.pem"
         self.ca.write_bytes(self.own.public_bytes(serialization.Encoding.PEM))
 

@@ -73,6 +73,17 @@ async def test_what_is_no_rtsp_fails(ask, serve, answer):
     assert (await ask(rtsp=f"rtsp://127.0.0.1:{port}/")).reason == "protocol"
 
 
+async def test_headers_without_an_end_are_not_read_to_their_end(ask, serve):
+    async def endless(reader, writer):
+        writer.write(b"RTSP/1.0 200 OK\r\n")
+        while True:
+            writer.write(b"X-Header: 1\r\n" * 1000)
+            await writer.drain()
+
+    port = await serve(endless)
+    assert (await ask(rtsp=f"rtsp://127.0.0.1:{port}/")).reason == "protocol"
+
+
 async def test_a_camera_that_hangs_is_given_up(ask, serve):
     port = await serve(camera(b""))
     assert (await ask(rtsp=f"rtsp://127.0.0.1:{port}/", timeout="300ms")).reason == "timeout"
@@ -162,6 +173,12 @@ BOMB = b"""<?xml version="1.0"?><!DOCTYPE l [<!ENTITY a "ha"><!ENTITY b "&a;&a;&
 async def test_what_is_no_onvif_fails(ask, serve, body):
     port = await serve(onvif(page(body)))
     assert (await ask(onvif=f"127.0.0.1:{port}")).reason == "protocol"
+
+
+def test_a_document_type_is_refused():
+    body = date_and_time(1_800_000_000)
+    with pytest.raises(ValueError, match="document type"):
+        read(body.replace(b"<SOAP-ENV:Envelope", b"<!DOCTYPE x><SOAP-ENV:Envelope", 1))
 
 
 def test_a_time_that_is_none_is_absent():

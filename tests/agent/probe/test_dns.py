@@ -104,6 +104,7 @@ def reply(query: bytes, *, number=None, flags=0x8180, asked=None, records=b"", c
     return struct.pack("!HHHHHH", number, flags, 1, count, 0, 0) + (asked or query[12:]) + records
 
 
+FORGED = b"\xc0\x0c\x00\x01\x00\x01\x00\x00\x00\x3c\x00\x04\x0a\x06\x06\x06"
 A = b"\xc0\x0c\x00\x01\x00\x01\x00\x00\x00\x3c\x00\x04\x0a\x00\x00\x01"
 """A record of the name asked for."""
 
@@ -116,10 +117,10 @@ async def test_forged_and_broken_datagrams_before_the_answer_are_passed_over(ask
             b"",
             b"\x00" * 5,
             query,
-            reply(query, number=wrong_id, records=A, count=1),
-            reply(query, asked=other, records=A, count=1),
-            reply(query, records=A[:-2], count=1),
-            reply(query, records=b"\xc0\xff" + A[2:], count=1),
+            reply(query, number=wrong_id, records=FORGED, count=1),
+            reply(query, asked=other, records=FORGED, count=1),
+            reply(query, records=FORGED[:-2], count=1),
+            reply(query, records=b"\xc0\xff" + FORGED[2:], count=1),
             reply(query, records=A, count=1),
         ]
 

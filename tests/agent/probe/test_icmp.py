@@ -144,6 +144,17 @@ async def test_replies_that_nobody_asked_for_are_counted_and_do_no_harm():
 
 
 @pings
+async def test_what_is_not_answered_in_time_is_forgotten(make):
+    source = make({"icmp": "127.0.0.1", "count": 3, "gap": "10ms", "timeout": "200ms"})
+    mute = source._shared.echoes._sockets[socket.AF_INET] = Mute(socket.AF_INET, Strays())
+    (table, *_), failed = await source.probers[0].probe()
+    assert failed.reason == "timeout"
+    assert table.columns[table.layout.positions["probe_icmp_lost"]] == (3,)
+    assert mute._waiting == {}
+    source._shared.close()
+
+
+@pings
 async def test_numbers_in_use_are_not_taken_again():
     sock = Mute(socket.AF_INET, Strays(), entropy=lambda count: b"\xff" * count)
     sock.open()

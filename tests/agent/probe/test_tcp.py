@@ -11,6 +11,8 @@ import pytest
 from servers.process import free_port
 from servers.snmpd import has_ipv6
 
+from .conftest import Authority
+
 
 async def silent(reader, writer):
     await reader.read()
@@ -56,6 +58,22 @@ async def test_a_port_where_nobody_listens_is_refused(ask):
     assert result.reason == "refused"
     assert result.values["probe_success"] == 0
     assert "connect" not in result.phases
+
+
+async def test_the_connection_is_ended_whatever_comes_of_it(ask, serve):
+    ended = asyncio.Queue()
+
+    async def waiting(reader, writer):
+        writer.write(b"220 hello\r\n")
+        try:
+            await reader.read()
+        finally:
+            ended.put_nowait(True)
+
+    port = await serve(waiting)
+    for settings in ({}, {"banner": "hello"}, {"banner": "^SSH", "timeout": "200ms"}):
+        await ask(tcp=f"127.0.0.1:{port}", **settings)
+        assert await asyncio.wait_for(ended.get(), 5)
 
 
 async def test_a_name_is_looked_up(ask, serve):
@@ -155,6 +173,13 @@ async def test_tls_tells_when_the_certificate_expires(ask, serve, authority):
     assert result.infos["probe_tls_version_info"] == {"version": "TLS 1.3"}
     assert len(result.infos["probe_ssl_last_chain_info"]["fingerprint_sha256"]) == 64
     assert {"connect", "tls"} <= set(result.phases)
+
+
+async def test_the_earliest_end_in_the_chain_counts(ask, serve, tmp_path):
+    authority = Authority(tmp_path, days=5)
+    port = await serve(silent, tls=authority.context(days=90, chain=True))
+    result = await ask(tcp=f"127.0.0.1:{port}", tls={"verify": False})
+    assert result.values["probe_ssl_earliest_cert_expiry"] == int(authority.own.not_valid_after_utc.timestamp())
 
 
 async def test_of_an_untrusted_certificate_the_expiry_is_told_too(ask, serve, authority):
