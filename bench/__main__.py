@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from bench import agent, collector, rules, wire_size
+from bench import agent, collector, rules, traps, wire_size
 from bench.process import machine
 
 PAGE = Path(__file__).parent.parent / "docs/reference/benchmarks.md"
@@ -20,6 +20,7 @@ PARTS: dict[str, Callable[[], dict[str, Any]]] = {
     "collector": collector.run,
     "wire": wire_size.run,
     "rules": rules.run,
+    "traps": traps.run,
 }
 
 
@@ -76,6 +77,8 @@ def rows(results: dict[str, Any]) -> list[tuple[str, str, str, str]]:
             table.append((title, f"{size}", "≤ 3", verdict(size, 3, at_most=True)))
     if "rules" in results:
         table += rules_rows(results["rules"])
+    if "traps" in results:
+        table += traps.rows(results["traps"], verdict)
     return table
 
 

@@ -63,7 +63,7 @@ def source_of(basket: Basket) -> SnmpTrapInput:
         random=random.Random(1),
         registry=CollectorRegistry(),
     )
-    source._accumulator = basket
+    source.hand_to(basket)
     source._engines.id = b"\x80\0\0\0\5us"
     return source
 

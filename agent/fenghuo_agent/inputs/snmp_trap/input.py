@@ -117,7 +117,7 @@ class SnmpTrapInput:
 
     async def run(self, accumulator: Accumulator) -> None:
         """Listen until cancelled. Raises where an address cannot be listened on, or the engine's state not be kept."""
-        self._accumulator = accumulator
+        self.hand_to(accumulator)
         self._ending = False
         await asyncio.to_thread(self._engines.start)
         self._told = self._saved = self._clock.monotonic()
@@ -132,9 +132,13 @@ class SnmpTrapInput:
             self._close()
             self._ending = True
             self.summarise()
-            self._accumulator = None
+            self.hand_to(None)
             if self._engines.changed:
                 self._engines.save()
+
+    def hand_to(self, accumulator: Accumulator | None) -> None:
+        """Hand events to an accumulator from now on."""
+        self._accumulator = accumulator
 
     async def once(self, accumulator: Accumulator) -> None:
         """See that every address can be listened on: notifications come when they come. Raises what `run` raises."""
