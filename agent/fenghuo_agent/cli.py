@@ -13,11 +13,13 @@ from fenghuo.cli.running import LogFormatOption, LogLevelOption, run_until_stopp
 from fenghuo.config import load
 from fenghuo.log import Format, configure
 from fenghuo_agent.discovery.cli import discover
+from fenghuo_agent.topology.cli import locate, topology
 
 DEFAULT_FILE = Path("/etc/fenghuo/agent.yaml")
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
-app.command()(discover)
+for command in (discover, topology, locate):
+    app.command()(command)
 
 
 @app.callback()
