@@ -50,7 +50,7 @@ class InputsConfig(Section):
         default_factory=list[MqttSensorConfig], description="Environmental sensors that publish to an MQTT broker."
     )
     probe: Annotated[
-        ProbeConfig | None, BeforeValidator(targets_alone, json_schema_input_type=ProbeConfig | list[Any] | None)
+        ProbeConfig | None, BeforeValidator(targets_alone, json_schema_input_type=ProbeConfig | list[Any] | str | None)
     ] = Field(default=None, description="Hosts and services that are asked whether they answer, and how well.")
     self_: SelfConfig = Field(
         default_factory=SelfConfig, alias="self", description="The agent's own health; always read."

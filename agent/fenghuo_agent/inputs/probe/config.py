@@ -382,24 +382,22 @@ def _tag(value: Any) -> str | None:
     return f"<{given[0]}>" if len(given) == 1 else None
 
 
-Entry = Annotated[
-    Annotated[
-        Annotated[IcmpTarget, Tag("<icmp>")]
-        | Annotated[TcpTarget, Tag("<tcp>")]
-        | Annotated[HttpTarget, Tag("<http>")]
-        | Annotated[HttpsTarget, Tag("<https>")]
-        | Annotated[DnsTarget, Tag("<dns>")]
-        | Annotated[NtpTarget, Tag("<ntp>")]
-        | Annotated[RtspTarget, Tag("<rtsp>")]
-        | Annotated[OnvifTarget, Tag("<onvif>")],
-        Discriminator(
-            _tag,
-            custom_error_type="target_kind",
-            custom_error_message=f"expected a target with one of the keys {', '.join(_KEYS)}",
-        ),
-    ],
-    BeforeValidator(_spelled),
+_Known = Annotated[
+    Annotated[IcmpTarget, Tag("<icmp>")]
+    | Annotated[TcpTarget, Tag("<tcp>")]
+    | Annotated[HttpTarget, Tag("<http>")]
+    | Annotated[HttpsTarget, Tag("<https>")]
+    | Annotated[DnsTarget, Tag("<dns>")]
+    | Annotated[NtpTarget, Tag("<ntp>")]
+    | Annotated[RtspTarget, Tag("<rtsp>")]
+    | Annotated[OnvifTarget, Tag("<onvif>")],
+    Discriminator(
+        _tag,
+        custom_error_type="target_kind",
+        custom_error_message=f"expected a target with one of the keys {', '.join(_KEYS)}",
+    ),
 ]
+Entry = Annotated[_Known, BeforeValidator(_spelled, json_schema_input_type=str | _Known)]
 
 
 class ProbeConfig(Section):
