@@ -34,7 +34,7 @@ LINES = {
         "{{device}} {{ifName}}",
         "pps",
     ),
-    "温度 Temperature": (f"sensor_temperature_celsius{HERE}", "{{device}} {{entPhysicalName}}", "celsius"),
+    "温度 Temperature": (f"sensor_temperature_celsius{HERE}", "{{device}} {{sensor}}", "celsius"),
     "湿度 Humidity": (f"sensor_humidity_percent{HERE}", "{{device}}", "percent"),
     "轮询耗时 Time of a poll": (f"snmp_scrape_duration_seconds{HERE}", "{{device}}", "s"),
 }

@@ -247,7 +247,7 @@ def _port(entry: Entry, number: int, labels: Mapping[str, str]) -> PortView:
 
 
 def _sensor_place(sensor: SensorView) -> tuple[Any, ...]:
-    return (sensor.field, natural(sensor.labels.get("entPhysicalName", "")))
+    return (sensor.field, natural(sensor.labels.get("sensor") or sensor.labels.get("entPhysicalName", "")))
 
 
 def _sensors(device: Device) -> list[SensorView]:
