@@ -174,7 +174,7 @@ def _polled(inputs: Sequence[Input]) -> SnmpInput | None:
 LIVE = frozenset(
     {
         "devices", "devices_file", "credentials", "profiles", "interval", "timeout", "pace", "retries", "deadline", "learn_deadline",
-        "relearn", "probe_max", "max_oids_per_request", "max_reply", "max_repetitions", "max_rows",
+        "relearn", "unchanged", "probe_max", "max_oids_per_request", "max_reply", "max_repetitions", "max_rows",
     }
 )  # fmt: skip
 """Options of `inputs.snmp` that take effect while it runs."""

@@ -81,6 +81,13 @@ class SnmpConfig(Section):
         gt=0,
         description="Time after which rows, names and aliases are read again even if nothing seems to have moved.",
     )
+    unchanged: Duration = Field(
+        240.0,
+        ge=0,
+        le=240,
+        description="How long the counters of ports that are down and stood still may be handed on without being read; "
+        "their status is read at each poll. 0 reads everything at each poll.",
+    )
     probe_max: Duration = Field(
         300.0, gt=0, description="Longest time between two thorough attempts at a device that does not answer."
     )

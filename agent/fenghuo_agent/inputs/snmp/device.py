@@ -11,8 +11,9 @@ from fenghuo_agent.inputs.base import Accumulator
 from fenghuo_agent.inputs.snmp import config, mibs
 from fenghuo_agent.inputs.snmp.asset import asset_of, attributes_of
 from fenghuo_agent.inputs.snmp.extras import Answers, Extras
+from fenghuo_agent.inputs.snmp.idle import Idle
 from fenghuo_agent.inputs.snmp.learn import Learnt, learn
-from fenghuo_agent.inputs.snmp.plan import Fit
+from fenghuo_agent.inputs.snmp.plan import Fit, Plan
 from fenghuo_agent.inputs.snmp.poll import Reading, TooMuch
 from fenghuo_agent.inputs.snmp.reach import PROBE, Reach
 from fenghuo_agent.inputs.snmp.shared import Shared
@@ -44,7 +45,7 @@ class Device:
     """A device being polled. One poll at a time, under `lock`."""
 
     __slots__ = (
-        "_answers", "_asset", "_discontinuities", "_down", "_epochs", "_extras", "_fit", "_label", "_layouts", "_learnt", "_moves_from",
+        "_answers", "_asset", "_discontinuities", "_down", "_epochs", "_extras", "_fit", "_idle", "_label", "_layouts", "_learnt", "_moves_from",
         "_reading", "_relaid", "_relearn_at", "_session", "_shared", "_uptime", "_walked", "config", "failures", "lock", "poked_at",
         "probe_at", "reach", "state",
     )  # fmt: skip
@@ -63,6 +64,7 @@ class Device:
         self._reading = Reading(self._session, shared.tally)
         self._answers = Answers(shared.config.max_oids_per_request, shared.config.max_reply)
         self._extras = Extras((), self._answers)
+        self._idle = Idle(Reading(self._session, self._shared.tally))
         self._walked = 0.0
         self._learnt: Learnt | None = None
         self._layouts: Layouts | None = None
@@ -281,7 +283,7 @@ class Device:
                 raise Faulty(f"{self.instance}: nothing was learnt")
             plan = self._shared.plans.get(learnt.shape, self._fit.size)
             try:
-                values = await self._reading.read(plan, self._check)
+                values = await self._plan(plan)
                 self._check_rows(learnt, values)
             except Moved:
                 moves += 1
@@ -291,8 +293,20 @@ class Device:
             except (TooMuch, Unanswered) as error:
                 await self._smaller(error)
             else:
-                self._fit.answered(self._reading.largest)
                 return values
+
+    async def _plan(self, plan: Plan) -> list[Value]:
+        """All values; of ports with nothing new those read before, for a while."""
+        shared, now = self._shared, self._shared.clock.monotonic()
+        most = shared.config.unchanged
+        asked = self._idle.status_plan(plan, shared.plans, self._fit.size, now, most) if most else None
+        if asked is not None:
+            return await self._idle.read(plan, asked, self._reading, self._check)
+        values = await self._reading.read(plan, self._check)
+        self._fit.answered(self._reading.largest)
+        if most:
+            self._idle.noted(plan, values, now)
+        return values
 
     async def _smaller(self, error: Exception) -> None:
         if isinstance(error, Unanswered):
@@ -322,6 +336,7 @@ class Device:
             raise Moved
 
     def _restart(self) -> None:
+        self._idle = Idle(Reading(self._session, self._shared.tally))
         self._shared.tally.restarts += 1
         self._epochs = [epoch + 1 for epoch in self._epochs]
 

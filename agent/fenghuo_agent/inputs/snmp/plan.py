@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import NamedTuple
 from weakref import WeakValueDictionary
 
@@ -143,11 +143,31 @@ Guess = bytearray
 
 @dataclass(frozen=True, eq=False)
 class Plan:
-    """All requests of one poll. `places` says which value each answer is, None where it is simply the next."""
+    """All requests of one poll. `places` says which value each answer is, None where it is simply the next.
+
+    `starts` says with which answer each request begins, and at last how many there are.
+    """
 
     shape: Shape
     chunks: tuple[Chunk, ...]
     places: tuple[int, ...] | None
+    starts: tuple[int, ...]
+
+    def places_of(self, number: int) -> Sequence[int]:
+        """The places of the values that a request, counted from 0, asks for."""
+        first, last = self.starts[number : number + 2]
+        return range(first, last) if self.places is None else self.places[first:last]
+
+    @cached_property
+    def spans(self) -> tuple[tuple[int, int] | None, ...]:
+        """For each request the lines of the grid that it touches, from and to before; None where it has scalars too."""
+        grid, width = self.shape.grid, len(self.shape.columns)
+        found: list[tuple[int, int] | None] = []
+        for number in range(len(self.chunks)):
+            places = self.places_of(number)
+            first, last = places[0] - grid, places[-1] - grid
+            found.append(None if first < 0 else (first // width, last // width + 1))
+        return tuple(found)
 
 
 def _chunk(objects: list[tuple[Object, tuple[int, ...]]]) -> Chunk:
@@ -186,7 +206,7 @@ def _plan(shape: Shape, size: int) -> Plan:
     there = [(place, entry) for place, entry in enumerate(entries) if entry is not None]
     chunks = tuple(_chunk([entry for _, entry in there[start : start + size]]) for start in range(0, len(there), size))
     places = None if len(there) == len(entries) else tuple(place for place, _ in there)
-    return Plan(shape, chunks, places)
+    return Plan(shape, chunks, places, (*range(0, len(there), size), len(there)))
 
 
 @lru_cache(maxsize=16)

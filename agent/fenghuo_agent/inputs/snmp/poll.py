@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import cast
 
 from fenghuo.model import Value
@@ -39,24 +39,32 @@ class Reading:
         self._guesses: list[Guess] = []
         self.largest = 0
 
-    async def read(self, plan: Plan, check: Callable[[Sequence[Value]], None]) -> list[Value]:
-        """One value per place of the plan's shape.
+    async def read(
+        self, plan: Plan, check: Callable[[Sequence[Value]], None], skipped: Collection[int] = ()
+    ) -> list[Value]:
+        """One value per place of the plan's shape, None for those of the requests, by number, that are `skipped`.
 
         `check` is called with the scalars as soon as they are read; what it raises ends the poll.
         Raises `TooMuch`, or `SnmpError` where the device does not answer or answers by an error.
         """
         values: list[Value] = []
         unchecked = len(plan.shape.scalars)
+        left_out = 0
         self.largest = 0
         if plan is not self._plan:
             self._plan, self._guesses = plan, [Guess(len(chunk.names)) for chunk in plan.chunks]
-        for chunk, guess in zip(plan.chunks, self._guesses, strict=True):
+        for number, (chunk, guess) in enumerate(zip(plan.chunks, self._guesses, strict=True)):
+            if number in skipped:
+                values += [None] * len(chunk.names)
+                left_out += len(chunk.names)
+                continue
             values += await self._chunk(chunk, guess)
             if unchecked and len(values) >= unchecked:
                 check(values[:unchecked])
                 unchecked = 0
-        self._tally.values += len(values)
-        self._session.returned += len(values)
+        self._tally.values += len(values) - left_out
+        self._tally.unread += left_out
+        self._session.returned += len(values) - left_out
         if plan.places is None:
             return values
         result: list[Value] = [None] * plan.shape.size

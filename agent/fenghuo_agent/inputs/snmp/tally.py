@@ -19,6 +19,7 @@ class Tally(Traffic):
     """Counts since the start, and how many sockets are open now."""
 
     values: int = 0
+    unread: int = 0
     missing: int = 0
     wrong: int = 0
     shrunk: int = 0
@@ -55,6 +56,7 @@ _COUNTERS = {
     "timeouts": "Requests that were not answered in time.",
     "reports": "Version 3 reports received in place of answers.",
     "values": "Values read.",
+    "unread_values": "Values handed on as they were read before: of ports that are down and stood still.",
     "shrunk": "Times a device's requests were made smaller.",
     "restarts": "Device restarts seen.",
     "pokes": "Polls out of turn, of a port or a device that a trap told of.",
@@ -79,7 +81,7 @@ class Metrics(Collector):
         """The metrics of this moment."""
         tally = self._tally
         for name, text in _COUNTERS.items():
-            yield CounterMetricFamily(f"{PREFIX}_{name}", text, value=getattr(tally, name))
+            yield CounterMetricFamily(f"{PREFIX}_{name}", text, value=getattr(tally, name.removesuffix("_values")))
         yield GaugeMetricFamily(f"{PREFIX}_open_sockets", "Sockets open now.", value=tally.sockets)
         yield _labelled("ignored_datagrams", "Datagrams that were no answer.", "reason", {
             "foreign": tally.foreign, "malformed": tally.malformed,
