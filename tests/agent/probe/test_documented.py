@@ -56,7 +56,7 @@ def test_every_metric_of_the_agent_is_named(make, registry):
 
 def test_the_rules_speak_of_values_that_there_are():
     rules = list(yaml.safe_load_all((ROOT / "rules" / "availability" / "probe.yaml").read_text()))
-    assert len(rules) == 11
+    assert len(rules) == 12
     for rule in rules:
-        for name in re.findall(r"probe_\w+", f"{rule['data']} {rule['condition']}"):
-            assert f"`{name}`" in PAGE, name
+        for name in re.findall(r"\w*probe_\w+", f"{rule['data']} {rule['condition']}"):
+            assert re.search(rf"`{name}\b", PAGE), name

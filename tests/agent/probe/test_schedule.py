@@ -190,6 +190,24 @@ async def test_no_more_are_asked_at_once_than_allowed(world):
     assert most == 7
 
 
+async def test_a_failure_is_looked_at_again_soon_where_the_interval_is_long(world):
+    prober = world.prober("10.0.0.1", interval=600, fails=ProbeFailed("timeout", "no answer"))
+    short = world.prober("10.0.0.2", interval=30, fails=ProbeFailed("timeout", "no answer"))
+    async with world.running([prober, short]):
+        await world.time.pass_until(3000)
+        gaps = [later - earlier for earlier, later in pairwise(prober.began)]
+        assert gaps[:3] == pytest.approx([20] * 3, abs=1.1)
+        assert gaps[4:] == pytest.approx([600] * len(gaps[4:]), abs=1.1)
+        assert len(short.began) <= 101
+        prober.fails = None
+        await world.time.pass_until(3700)
+        prober.fails = ProbeFailed("timeout", "no answer")
+        prober.began.clear()
+        await world.time.pass_until(4500)
+    assert [later - earlier for earlier, later in pairwise(prober.began)][:3] == pytest.approx([20] * 3, abs=1.1)
+    assert world.tally.skipped == 0
+
+
 async def test_what_keeps_this_host_from_asking_is_told_once_in_ten_minutes(world, caplog):
     probers = [world.prober(f"t{number}", fails=CannotProbe("permission", "grant it")) for number in range(10)]
     async with world.running(probers):

@@ -25,7 +25,10 @@ _log = logging.getLogger(__name__)
 
 FIRST_ROUND = 10.0
 """Seconds over which the first probes are spread, where intervals are longer."""
-JITTER = 0.02
+JITTER, LONGEST_JITTER = 0.02, 1.0
+"""Of the interval, and seconds: how much later than due a probe may begin by chance."""
+RECHECKS, RECHECK_SECONDS = 3, 20.0
+"""How often, and how soon, a failure is looked at again where the next probe is far off."""
 LONGEST_SLEEP = 1.0
 """Seconds after which a target that was added is seen."""
 TELL_SECONDS = 600.0
@@ -59,10 +62,11 @@ class Schedule:
         self._answering = asyncio.Semaphore(concurrency)
         self._silent = asyncio.Semaphore(concurrency)
         self._start = clock.monotonic()
-        self._due: list[tuple[float, int, Prober]] = []
+        self._due: list[tuple[float, int, Prober, bool]] = []
         self._order = itertools.count()
         self._live: set[Prober] = set()
         self._busy: set[Prober] = set()
+        self._rechecked: dict[Prober, int] = {}
         self._told: dict[str, float] = {}
 
     def add(self, prober: Prober) -> None:
@@ -70,11 +74,15 @@ class Schedule:
         self._live.add(prober)
         target = prober.target
         first = self._clock.monotonic() + phase(target.instance, min(target.interval, FIRST_ROUND))
-        heapq.heappush(self._due, (first, next(self._order), prober))
+        self._plan(first, prober)
+
+    def _plan(self, moment: float, prober: Prober, *, extra: bool = False) -> None:
+        heapq.heappush(self._due, (moment, next(self._order), prober, extra))
 
     def remove(self, prober: Prober) -> None:
         """Probe it no more; a probe under way tells nothing."""
         self._live.discard(prober)
+        self._rechecked.pop(prober, None)
 
     async def run(self, accumulator: Accumulator) -> None:
         """Probe each target at its interval."""
@@ -84,12 +92,13 @@ class Schedule:
                 if wait > 0:
                     await self._sleep(min(wait, LONGEST_SLEEP))
                     continue
-                moment, _, prober = heapq.heappop(self._due)
+                moment, _, prober, extra = heapq.heappop(self._due)
                 if prober not in self._live:
                     continue
-                heapq.heappush(self._due, (self._following(moment, prober), next(self._order), prober))
+                if not extra:
+                    self._plan(self._following(moment, prober), prober)
                 if prober in self._busy:
-                    self._tally.skipped += 1
+                    self._tally.skipped += not extra
                     continue
                 self._busy.add(prober)
                 group.create_task(self._tend(prober, moment, accumulator))
@@ -108,10 +117,20 @@ class Schedule:
 
     async def _tend(self, prober: Prober, due: float, accumulator: Accumulator) -> None:
         try:
-            await self._sleep(self._random.uniform(0, JITTER * prober.target.interval))
-            await self.turn(prober, accumulator, due)
+            await self._sleep(self._random.uniform(0, min(JITTER * prober.target.interval, LONGEST_JITTER)))
+            self._recheck(prober, await self.turn(prober, accumulator, due))
         finally:
             self._busy.discard(prober)
+
+    def _recheck(self, prober: Prober, failed: ProbeFailed | CannotProbe | None) -> None:
+        """Look at a failure again soon, so that rules judge by more than one probe however long the interval is."""
+        if not isinstance(failed, ProbeFailed):
+            self._rechecked.pop(prober, None)
+            return
+        count = self._rechecked.get(prober, 0)
+        if prober in self._live and prober.target.interval > 2 * RECHECK_SECONDS and count < RECHECKS:
+            self._rechecked[prober] = count + 1
+            self._plan(self._clock.monotonic() + RECHECK_SECONDS, prober, extra=True)
 
     async def turn(
         self, prober: Prober, accumulator: Accumulator, due: float | None = None
