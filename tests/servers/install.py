@@ -28,6 +28,7 @@ PROGRAMS = {
     "ip": "iproute2",
     "openssl": "openssl",
     "setpriv": "util-linux",
+    "dnsmasq": "dnsmasq-base",
     "mvn": "maven",
 }
 """Program → the Debian package that has it."""

@@ -90,6 +90,16 @@ async def test_many_targets_share_one_socket(make, basket):
 
 
 @pings
+async def test_a_thousand_at_once_lose_nothing(make, basket):
+    """With the smallest buffer that the kernel gives, which holds a few replies."""
+    hosts = [f"127.0.{number // 250}.{number % 250 + 1}" for number in range(250, 1750)]
+    source = make({"icmp": hosts, "count": 1})
+    source._shared.echoes.get(socket.AF_INET)._sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 16)
+    await source.once(basket)
+    assert len(basket.of("probe")) == 1500
+
+
+@pings
 async def test_a_busy_process_does_not_make_the_network_look_slow():
     import time
 

@@ -25,6 +25,8 @@ from fenghuo_agent.inputs.probe.stream import failure
 
 COOKIE = 8
 HEADER = struct.Struct("!BBHHH")
+SENDS = 64
+"""Requests that are sent before replies are read: a thousand at once must not overflow the socket's buffer."""
 READS = 256
 """Datagrams that are read before others have a turn."""
 ERRORS = 64
@@ -76,6 +78,7 @@ class EchoSocket:
     _sock: socket.socket | None = None
     _id: int = 0
     _next: int = 0
+    _sent: int = 0
     _waiting: dict[int, _Waiting] = field(default_factory=dict[int, _Waiting])
 
     def open(self) -> None:
@@ -137,6 +140,9 @@ class EchoSocket:
         except OSError as error:
             del self._waiting[number]
             raise failure(error) from None
+        self._sent += 1
+        if self._sent >= SENDS:
+            self._readable()
         return number, waiting.reply
 
     def forget(self, number: int) -> None:
@@ -173,7 +179,7 @@ class EchoSocket:
                 return
 
     def _readable(self) -> None:
-        sock = self._sock
+        sock, self._sent = self._sock, 0
         if sock is None:
             return
         for _ in range(READS):
