@@ -9,7 +9,7 @@ from fenghuo_agent.topology.identity import Directory
 from fenghuo_agent.topology.links import Links
 from fenghuo_agent.topology.locations import locate
 from fenghuo_agent.topology.model import ACCESS_POINT, AGENT, UPLINK, Link, Topology
-from fenghuo_agent.topology.seen import Bindings, Seen
+from fenghuo_agent.topology.seen import Bindings, Draft, Seen
 
 
 def join(seen: Mapping[str, Seen], agent: frozenset[int] = frozenset(), more: Bindings | None = None) -> Topology:
@@ -25,11 +25,13 @@ def join(seen: Mapping[str, Seen], agent: frozenset[int] = frozenset(), more: Bi
     forwarding.infer(links)
     made = links.merged()
     uplinks = _uplinks(made, directory, forwarding)
-    bindings = Bindings(pair for one in (*(one.bindings for one in seen.values()), more or ()) for pair in one)
+    draft = Draft()
+    for bindings in (*(one.bindings for one in seen.values()), more or Bindings()):
+        bindings.pour(draft)
     further = _further(made, directory, forwarding)
     locations, port_macs = locate(seen, further, uplinks, made, directory, forwarding)
     nodes = {name: directory.nodes[name] for name in sorted(directory.nodes) if name != AGENT}
-    topology = Topology(nodes, made, locations, bindings, uplinks, {}, further, port_macs, seen)
+    topology = Topology(nodes, made, locations, Bindings.of_draft(draft), uplinks, {}, further, port_macs, seen)
     topology.attached = _attached(topology)
     return topology
 

@@ -83,25 +83,61 @@ class Stations:
         return len(self.macs)
 
 
+class Draft:
+    """Bindings being gathered: each once, as a number or as octets."""
+
+    __slots__ = ("four", "six")
+
+    def __init__(self) -> None:
+        self.four: set[int] = set()
+        self.six: set[bytes] = set()
+
+    def add(self, mac: int, packed: bytes) -> None:
+        """Take the address of 4 or 16 octets that a MAC has."""
+        if len(packed) == 4:
+            self.four.add(mac << 32 | int.from_bytes(packed))
+        else:
+            self.six.add(mac.to_bytes(6) + packed)
+
+    def discard(self, addresses: Container[bytes]) -> None:
+        """Leave out these addresses, whoever has them."""
+        self.four = {pair for pair in self.four if (pair & 0xFFFF_FFFF).to_bytes(4) not in addresses}
+        self.six = {pair for pair in self.six if pair[6:] not in addresses}
+
+
 class Bindings:
-    """Which MAC has which address, from ARP and Neighbour Discovery; sorted once by `seal`, then searched by bisection."""
+    """Which MAC has which address, from ARP and Neighbour Discovery; searched by bisection. 12 octets for each of IPv4, 24 of IPv6."""
 
     __slots__ = ("_four", "_six", "_wide")
 
     def __init__(self, pairs: Iterable[tuple[int, str]] = ()) -> None:
-        four: set[tuple[int, int]] = set()
-        six: set[tuple[int, bytes]] = set()
+        draft = Draft()
         for mac, text in pairs:
-            if ":" in text:
-                six.add((mac, IPv6Address(text.partition("%")[0]).packed))
-            else:
-                four.add((mac, int(IPv4Address(text))))
+            draft.add(mac, ip_address(text.partition("%")[0]).packed)
+        self._take(draft)
+
+    def _take(self, draft: Draft) -> None:
         # MAC and IPv4 address do not fit 64 bits together, so that both stand in arrays of their own.
-        ordered = sorted(four)
-        self._four = (array("Q", (mac for mac, _ in ordered)), array("I", (number for _, number in ordered)))
-        wide = sorted(six)
-        self._six = array("Q", (mac for mac, _ in wide))
-        self._wide = b"".join(packed for _, packed in wide)
+        ordered = sorted(draft.four)
+        self._four = (
+            array("Q", (pair >> 32 for pair in ordered)),
+            array("I", (pair & 0xFFFF_FFFF for pair in ordered)),
+        )
+        wide = sorted(draft.six)
+        self._six = array("Q", (int.from_bytes(pair[:6]) for pair in wide))
+        self._wide = b"".join(pair[6:] for pair in wide)
+
+    @classmethod
+    def of_draft(cls, draft: Draft) -> Bindings:
+        """What a draft gathered."""
+        made = cls()
+        made._take(draft)
+        return made
+
+    def pour(self, draft: Draft) -> None:
+        """Add all of them to a draft."""
+        draft.four.update(mac << 32 | number for mac, number in zip(*self._four, strict=True))
+        draft.six.update(mac.to_bytes(6) + self._wide[16 * at : 16 * at + 16] for at, mac in enumerate(self._six))
 
     def __len__(self) -> int:
         return len(self._four[0]) + len(self._six)

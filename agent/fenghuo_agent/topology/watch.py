@@ -116,10 +116,11 @@ class Watch:
         return False
 
     def _moved(self, topology: Topology, before: Topology, silent: Collection[str], now: int) -> Iterator[Document]:
-        old = {location.mac: location for location in before.locations if _settled(location, before)}
         for location in topology.locations:
-            was = old.get(location.mac)
-            if was is None or was.place[:2] == location.place[:2] or not _settled(location, topology):
+            was = before.locations.of(location.mac)
+            if was is None or was.place[:2] == location.place[:2]:
+                continue
+            if not _settled(was, before) or not _settled(location, topology):
                 continue
             if was.place.instance in silent or location.place.instance not in self._read:
                 continue
