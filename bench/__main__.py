@@ -10,13 +10,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from bench import agent, collector, rules, traps, wire_size
+from bench import agent, collector, rules, snmp_district, traps, wire_size
 from bench.process import machine
 
 PAGE = Path(__file__).parent.parent / "docs/reference/benchmarks.md"
 BEGIN, END = "<!-- table: begin (written by `make bench ARGS=--write`) -->", "<!-- table: end -->"
 PARTS: dict[str, Callable[[], dict[str, Any]]] = {
     "agent": agent.run,
+    "district": snmp_district.run,
     "collector": collector.run,
     "wire": wire_size.run,
     "rules": rules.run,
@@ -53,6 +54,8 @@ def rows(results: dict[str, Any]) -> list[tuple[str, str, str, str]]:
         for name, title in (("gufo_loop_84", "84"), ("gufo_loop_28", "28")):
             bare = results["agent"][name]["values_per_cpu_second"]
             table.append((f"beside it: bare gufo-snmp loop, {title} OIDs a GET, output discarded", f"{bare:,}", "", f"agent at {speed / bare:.0%} of it"))  # fmt: skip
+    if "district" in results:
+        table += district_rows(results["district"])
     if "collector" in results:
         values = results["collector"]["values_to_remote_write"]["items_per_cpu_second"]
         events = results["collector"]["events_to_bulk"]["items_per_cpu_second"]
@@ -80,6 +83,47 @@ def rows(results: dict[str, Any]) -> list[tuple[str, str, str, str]]:
     if "traps" in results:
         table += traps.rows(results["traps"], verdict)
     return table
+
+
+def district_rows(found: dict[str, Any]) -> list[tuple[str, str, str, str]]:
+    """1,000 switches: share of a core, memory, and what dead devices do to the others."""
+    minute, few = found["minute"], found["resident_mb_100"]
+    rows = [
+        (
+            "agent: share of a core with 1,000 devices × 48 ports × 15 columns at 60 s, poll to broker",
+            f"{minute['cpu_percent']:.1f} %",
+            "< 8 %",
+            verdict(minute["cpu_percent"], 8, at_most=True),
+        ),
+        (
+            "agent: resident memory with 100 devices × 48 ports, MB",
+            f"{few:.0f}",
+            "≤ 60",
+            verdict(few, 60, at_most=True),
+        ),
+        (
+            "agent: resident memory with 1,000 devices × 48 ports, MB",
+            f"{minute['resident_mb']:.0f}",
+            "≤ 150",
+            verdict(minute["resident_mb"], 150, at_most=True),
+        ),
+    ]
+    healthy = found["dead_0_percent"]["p99"]
+    for share in snmp_district.SHARES:
+        phase = found[f"dead_{share}_percent"]
+        moved = abs(phase["p99"] / healthy - 1)
+        good = moved <= 0.01 and not phase["skipped"]
+        rows.append(
+            (
+                f"agent: p99 of the period of healthy devices (20 s) with {share} % dead, seconds; polls left out",
+                f"{phase['p99']:.2f}; {phase['skipped']}",
+                "within 1 %; 0" if share else "",
+                ("met" if good else f"missed: {moved:.1%}") if share else "",
+            )
+        )
+    for name, where in found["others"].items():
+        rows.append((f"beside it: {name}", where, "", ""))
+    return rows
 
 
 def rules_rows(found: dict[str, Any]) -> list[tuple[str, str, str, str]]:

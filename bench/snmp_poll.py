@@ -41,8 +41,8 @@ def addresses(count: int) -> list[str]:
 
 
 @contextlib.contextmanager
-def switch(folder: Path, interfaces: int) -> Iterator[str]:
-    """The name of a network namespace with so many interfaces and an snmpd."""
+def switch(folder: Path, interfaces: int, access: str = f"rocommunity {COMMUNITY}\n") -> Iterator[str]:
+    """The name of a network namespace with so many interfaces and an snmpd; `access` are its lines about who may read what."""
     name = f"fenghuo-bench-{os.getpid()}"
     inside = ["ip", "netns", "exec", name]
     subprocess.run(["ip", "netns", "add", name], check=True)
@@ -53,8 +53,9 @@ def switch(folder: Path, interfaces: int) -> Iterator[str]:
             subprocess.run([*inside, *pair], check=True)
         if _count(inside) < interfaces:
             subprocess.run([*inside, "ip", "link", "add", "br0", "type", "bridge"], check=True)
+        _ports_up(inside)
         config = folder / "snmpd.conf"
-        config.write_text(f"rocommunity {COMMUNITY}\nserverRecvBuf 4194304\nserverSendBuf 4194304\n")
+        config.write_text(f"{access}serverRecvBuf 4194304\nserverSendBuf 4194304\n")
         daemon = subprocess.Popen(
             ["taskset", "-c", SERVER_CORE, *inside, "snmpd", "-f", "-Lo", "-C", "-c", str(config), f"udp:0.0.0.0:{PORT}"],
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
@@ -68,6 +69,15 @@ def switch(folder: Path, interfaces: int) -> Iterator[str]:
             daemon.wait()
     finally:
         subprocess.run(["ip", "netns", "delete", name], check=False)
+
+
+def _ports_up(inside: list[str]) -> None:
+    """Bring all ports up: of those that are down an agent asks only now and then for more than their status."""
+    subprocess.run([*inside, "sysctl", "-qw", "net.ipv6.conf.all.disable_ipv6=1"], check=True)
+    listing = subprocess.run([*inside, "ip", "-o", "link"], capture_output=True, text=True, check=True).stdout
+    names = [line.split()[1].rstrip(":").partition("@")[0] for line in listing.splitlines()]
+    batch = "\n".join(f"link set {name} up" for name in names)
+    subprocess.run([*inside, "ip", "-batch", "-"], input=batch, text=True, check=True)
 
 
 def _count(inside: list[str]) -> int:
