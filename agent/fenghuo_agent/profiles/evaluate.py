@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean
@@ -270,18 +271,22 @@ def _aggregated(sensors: Iterable[Sensor]) -> list[Sensor]:
 
 
 def _told_apart(sensors: Sequence[Sensor]) -> list[Sensor]:
-    """Sensors of one quantity and name get their index appended, those without a name the object's name and index."""
-    counts: dict[tuple[str, str, str], int] = {}
+    """Sensors of one quantity and name get their index appended, or the object's name too where that is not enough;
+    those without a name are called by object and index.
+    """
     named = [sensor if sensor.name else replace(sensor, name=_default_name(sensor)) for sensor in sensors]
-    for sensor in named:
-        key = _key(sensor)
-        counts[key] = counts.get(key, 0) + 1
-    return [
-        replace(sensor, name=f"{sensor.name} {'.'.join(map(str, sensor.index))}")
-        if counts[_key(sensor)] > 1
-        else sensor
-        for sensor in named
-    ]
+    for append in (_by_index, _by_object):
+        counts = Counter(map(_key, named))
+        named = [replace(sensor, name=append(sensor)) if counts[_key(sensor)] > 1 else sensor for sensor in named]
+    return named
+
+
+def _by_index(sensor: Sensor) -> str:
+    return f"{sensor.name} {'.'.join(map(str, sensor.index))}"
+
+
+def _by_object(sensor: Sensor) -> str:
+    return f"{sensor.name} ({sensor.reading.value.name})"
 
 
 def _key(sensor: Sensor) -> tuple[str, str, str]:

@@ -82,6 +82,7 @@ class Library:
                 log.error("%s", error)  # noqa: TRY400 — the text says all
                 if each in self._profiles:
                     profiles.append(self._profiles[each])
+        self._bodies.clear()  # what profiles are made of is not needed once they are made
         return tuple(profiles)
 
     def standard(self) -> Iterator[str]:

@@ -41,7 +41,7 @@ QUANTITIES: Mapping[str, Quantity] = {
         _quantity("pressure", "pascals", "pascals"),
         _quantity("load", "percent", "percent", 0, 1000),
         _quantity("charge", "percent", "percent", 0, 110),
-        _quantity("utilisation", "percent", "percent", 0, 1000),
+        _quantity("utilisation", "percent", "percent", 0, 200),
         _quantity("runtime", "seconds", "seconds", 0),
         _quantity("signal", "dBm", "dbm", -200, 100),
         _quantity("optical_power", "dBm", "dbm", -100, 100),
