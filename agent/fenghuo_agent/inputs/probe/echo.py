@@ -37,7 +37,7 @@ _SOL_RAW = 255
 _PERMISSION = (
     "this host does not let us ping: allow it to the group of the agent by "
     "`sysctl -w net.ipv4.ping_group_range='0 2147483647'` (for IPv6 too; keep it in /etc/sysctl.d), "
-    "or give the agent CAP_NET_RAW (AmbientCapabilities=CAP_NET_RAW in its systemd unit)"
+    "or give the agent CAP_NET_RAW (AmbientCapabilities= and CapabilityBoundingSet= in its systemd unit)"
 )
 
 
