@@ -19,8 +19,8 @@ from fenghuo_agent.discovery import store
 from fenghuo_agent.discovery.attempts import Attempts
 from fenghuo_agent.discovery.found import Found
 from fenghuo_agent.discovery.job import Job
-from fenghuo_agent.discovery.knock import Locked
 from fenghuo_agent.discovery.neighbours import kernel_neighbours
+from fenghuo_agent.discovery.outcome import Locked
 from fenghuo_agent.discovery.recognise import recogniser
 from fenghuo_agent.discovery.scan import Scan, neighbour_hints
 

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import errno
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
 from random import Random
-from typing import NamedTuple
 
 from fenghuo.clock import Clock
 from fenghuo_agent.discovery.attempts import Attempts
 from fenghuo_agent.discovery.door import Asked, Door
+from fenghuo_agent.discovery.outcome import Counts, Locked, Opened
 from fenghuo_agent.discovery.pace import Pacer, Sleep
-from fenghuo_agent.discovery.questions import KNOCK, Question, label_of, questions
+from fenghuo_agent.discovery.questions import KNOCK, Plan, Question
+from fenghuo_agent.discovery.turns import Turns
 from fenghuo_agent.discovery.wire import Wire
 from fenghuo_agent.snmp import ber
 from fenghuo_agent.snmp.access import Credential, Target
@@ -32,75 +31,6 @@ LOOK = 0.05
 SILENCE = "silence"
 _NOBODY = frozenset((errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EHOSTDOWN, errno.ETIMEDOUT))
 _FORBIDDEN = frozenset((errno.EACCES, errno.EPERM))
-
-
-class Plan:
-    """What is asked with a list of credentials."""
-
-    def __init__(self, credentials: Sequence[Credential], retries: int) -> None:
-        self.questions = questions(credentials, retries)
-        self.users = tuple(credential for credential in credentials if credential.user is not None)
-        self.labels = {credential: label_of(credential, place) for place, credential in enumerate(credentials)}
-        self.newer = {
-            credential.replace(version="1"): credential
-            for credential in credentials
-            if credential.user is None and credential.version is None
-        }
-        self.labels |= {older: self.labels[newer] for older, newer in self.newer.items()}
-
-
-class Opened(NamedTuple):
-    """A device that let a credential in; `engine` is its v3 engine's id, empty where it was not asked."""
-
-    target: Target
-    credential: Credential
-    label: str
-    envelope: Envelope
-    engine: bytes
-    how: str
-
-
-class Locked(NamedTuple):
-    """A device that speaks SNMP but let no credential in: credential → why."""
-
-    target: Target
-    engine: bytes
-    refused: dict[str, str]
-
-
-@dataclass(slots=True)
-class Counts:
-    """What happened, in addresses and datagrams."""
-
-    asked: int = 0
-    datagrams: int = 0
-    opened: int = 0
-    locked: int = 0
-    closed: int = 0
-    nobody: int = 0
-    forbidden: int = 0
-    silent: int = 0
-    flooding: int = 0
-    foreign: int = 0
-    malformed: int = 0
-    astray: int = 0
-    sessions: int = 0
-
-
-@dataclass(slots=True)
-class _Queues:
-    """Doors by what they wait for: their turn (`ready` those that answer, `later` those that were silent), the end of a
-    time-out, another door at the same address. `busy` is which door has the address.
-    Users are tried at one of a device's addresses at a time (`trying`, by engine id); its other doors are `parked`.
-    """
-
-    ready: deque[Door] = field(default_factory=deque[Door])
-    later: deque[Door] = field(default_factory=deque[Door])
-    waiting: deque[tuple[float, Door, int]] = field(default_factory=deque[tuple[float, Door, int]])
-    held: dict[str, deque[Door]] = field(default_factory=dict[str, deque[Door]])
-    busy: dict[str, Door] = field(default_factory=dict[str, Door])
-    trying: dict[bytes, Door] = field(default_factory=dict[bytes, Door])
-    parked: dict[bytes, deque[Door]] = field(default_factory=dict[bytes, deque[Door]])
 
 
 class Knocker:
@@ -133,7 +63,7 @@ class Knocker:
         self._communities: dict[Credential, Envelope] = {}
         self._doors: dict[Target, Door] = {}
         self._ids: dict[int, Target] = {}
-        self._queues = _Queues()
+        self._turns = Turns(self._is_open)
 
     async def run(self, wire: Wire, targets: Iterator[tuple[Target, str]]) -> None:
         """Ask until nothing is left to ask; `targets` are taken as there is room, each with how it is known.
@@ -141,31 +71,32 @@ class Knocker:
         Those that answered come first, then those not yet asked, then the silent ones: by the time that they are asked
         again, the network has said at which addresses nobody is.
         """
-        queues, fresh = self._queues, True
+        turns, fresh = self._turns, True
         while True:
-            self._expire()
-            if fresh and not queues.ready and len(self._doors) < WINDOW:
+            for silent in turns.expired(self._clock.monotonic()):
+                self._expired(silent)
+            if fresh and not turns.pressing and len(self._doors) < WINDOW:
                 fresh = self._admit(targets)
-            door = self._next()
+            door = turns.next()
             if door is not None:
                 await self._pacer.turn()
                 self._ask(wire, door)
-            elif queues.waiting:
-                await self._sleep(min(LOOK, max(0.001, queues.waiting[0][0] - self._clock.monotonic())))
+            elif turns.due is not None:
+                await self._sleep(min(LOOK, max(0.001, turns.due - self._clock.monotonic())))
             elif not fresh:
                 return
 
     @property
     def idle(self) -> bool:
         """Whether nothing is left to ask."""
-        return not (self._queues.ready or self._queues.later or self._queues.waiting)
+        return self._turns.idle
 
     def add(self, target: Target, how: str) -> None:
         """Ask there as well."""
         if target not in self._doors and len(self._doors) < WINDOW:
             door = self._doors[target] = Door(target, how)
             self.counts.asked += 1
-            self._want(door, self._queues.ready)
+            self._turns.want(door)
 
     def _admit(self, targets: Iterator[tuple[Target, str]]) -> bool:
         for target, how in targets:
@@ -174,54 +105,15 @@ class Knocker:
                 return True
         return False
 
-    def _want(self, door: Door, queue: deque[Door]) -> None:
-        """Put a door among those whose turn it is, or behind another one at the same address."""
-        host = door.target.host
-        door.turn = True
-        if host in self._queues.busy:
-            self._queues.held.setdefault(host, deque()).append(door)
-        else:
-            self._queues.busy[host] = door
-            queue.append(door)
-
-    def _release(self, door: Door) -> None:
-        """Its question is answered or given up: another one may be asked at that address."""
-        queues, host = self._queues, door.target.host
-        if queues.busy.get(host) is not door:
-            return
-        del queues.busy[host]
-        held = queues.held.get(host)
-        if held:
-            queues.busy[host] = held[0]
-            queues.later.append(held.popleft())
-            if not held:
-                del queues.held[host]
-
-    def _expire(self) -> None:
-        waiting, now = self._queues.waiting, self._clock.monotonic()
-        while waiting and waiting[0][0] <= now:
-            _, door, serial = waiting.popleft()
-            if door.serial == serial and self._is_open(door):
-                self._expired(door)
-
     def _is_open(self, door: Door) -> bool:
         return self._doors.get(door.target) is door
-
-    def _next(self) -> Door | None:
-        for queue in (self._queues.ready, self._queues.later):
-            while queue:
-                door = queue.popleft()
-                if self._is_open(door):
-                    return door
-                self._release(door)
-        return None
 
     def _ask(self, wire: Wire, door: Door) -> None:
         if not self._is_open(door):  # something was heard while it waited for its turn
             return
         door.turn = False
-        if self._parks(door):
-            self._release(door)
+        if self._turns.parks(door):
+            self._turns.release(door)
             return
         request_id = self._random.getrandbits(31)
         asked, datagram = self._compose(door, request_id)
@@ -231,8 +123,7 @@ class Knocker:
         door.note(asked)
         self._ids[request_id] = door.target
         self.counts.datagrams += 1
-        door.serial += 1
-        self._queues.waiting.append((self._clock.monotonic() + self._timeout, door, door.serial))
+        self._turns.wait(door, self._clock.monotonic() + self._timeout)
         try:
             wire.send(door.target, datagram)
         except OSError as error:
@@ -291,36 +182,12 @@ class Knocker:
             door.usm = (credential, usm, 0)
             return door.usm
         door.users = None
-        self._tried(door)
+        self._turns.tried(door)
         return None
-
-    def _parks(self, door: Door) -> bool:
-        """Whether users are being tried at another address of the same device, whose end is to be waited for."""
-        if door.users is None or self._queues.trying.setdefault(door.engine, door) is door:
-            return False
-        parked = self._queues.parked.setdefault(door.engine, deque())
-        if door not in parked:
-            parked.append(door)
-        return True
-
-    def _tried(self, door: Door) -> None:
-        """Users are no longer tried at this door: they may be at the device's next one."""
-        queues, engine = self._queues, door.engine
-        if queues.trying.get(engine) is not door:
-            return
-        del queues.trying[engine]
-        parked = queues.parked.get(engine, deque[Door]())
-        while parked:
-            other = parked.popleft()
-            if self._is_open(other) and not other.turn:
-                self._want(other, queues.ready)
-                break
-        if not parked:
-            queues.parked.pop(engine, None)
 
     def _expired(self, door: Door) -> None:
         """No answer in time."""
-        self._release(door)
+        self._turns.release(door)
         if door.sure is not None:
             self._let_in(door, door.sure)
             return
@@ -329,7 +196,16 @@ class Knocker:
             door.usm = (credential, usm, tries + 1)
             if tries:
                 self._deny(door, credential, SILENCE)
-        self._want(door, self._queues.later)
+        self._go_on(door, silent=True)
+
+    def _go_on(self, door: Door, *, silent: bool) -> None:
+        """Ask its next question in its turn; what has none left gets no turn."""
+        plan = self._plan_of(door.target)
+        left = plan.questions[door.place :]
+        if door.sure or door.users or any(question.kind == "community" or not door.engine for question in left):
+            self._turns.want(door, silent=silent)
+        else:
+            self._exhausted(door)
 
     def _deny(self, door: Door, credential: Credential, reason: str) -> None:
         """Give a credential up at a door."""
@@ -351,8 +227,8 @@ class Knocker:
         del self._doors[door.target]
         for asked in door.asked:
             self._ids.pop(asked.request_id, None)
-        self._release(door)
-        self._tried(door)
+        self._turns.release(door)
+        self._turns.tried(door)
 
     def failed(self, target: Target, number: int, *, certain: bool = False) -> None:
         """The network says that a datagram did not arrive; `certain` where it never left."""
@@ -434,8 +310,8 @@ class Knocker:
         """It answered: its next question may follow, which nobody waits for yet."""
         door.serial += 1
         if not door.turn:
-            self._release(door)
-            self._want(door, self._queues.ready)
+            self._turns.release(door)
+            self._go_on(door, silent=False)
 
     def _let_in(self, door: Door, asked: Asked) -> None:
         label = self._plan_of(door.target).labels[asked.credential]

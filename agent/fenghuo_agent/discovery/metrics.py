@@ -10,7 +10,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from fenghuo_agent.discovery.found import Found
-from fenghuo_agent.discovery.knock import Counts
+from fenghuo_agent.discovery.outcome import Counts
 
 PREFIX = "fenghuo_agent_discovery"
 _OUTCOMES = ("opened", "locked", "closed", "nobody", "forbidden", "silent", "flooding")

@@ -48,3 +48,18 @@ def label_of(credential: Credential, place: int) -> str:
     if credential.name:
         return credential.name
     return f"user {credential.user}" if credential.user is not None else f"community {place + 1}"
+
+
+class Plan:
+    """What is asked with a list of credentials."""
+
+    def __init__(self, credentials: Sequence[Credential], retries: int) -> None:
+        self.questions = questions(credentials, retries)
+        self.users = tuple(credential for credential in credentials if credential.user is not None)
+        self.labels = {credential: label_of(credential, place) for place, credential in enumerate(credentials)}
+        self.newer = {
+            credential.replace(version="1"): credential
+            for credential in credentials
+            if credential.user is None and credential.version is None
+        }
+        self.labels |= {older: self.labels[newer] for older, newer in self.newer.items()}

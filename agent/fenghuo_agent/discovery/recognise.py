@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from fenghuo_agent.discovery.pace import Pacer
-from fenghuo_agent.profiles.collect import Collected, read_columns
+from fenghuo_agent.profiles.collect import Collected, present, read_columns
 from fenghuo_agent.profiles.rows import Column, mac_of
 from fenghuo_agent.snmp.errors import SnmpError, Unanswered
 from fenghuo_agent.snmp.message import Pdu
@@ -92,17 +92,23 @@ async def recognise(session: Session, identify: Identify, *, bindings: bool = Fa
 
 
 async def _marks(session: Session, result: Recognised) -> None:
+    """What tells the device apart: its engine id, and a MAC, for which the ports are asked only where nothing else has one."""
     collected = Collected()
-    await read_columns(session, FEW, (ENGINE_ID, BRIDGE, CHASSIS, CHASSIS_KIND, PORT_MAC), collected)
+    await read_columns(session, FEW, (ENGINE_ID, BRIDGE, CHASSIS, CHASSIS_KIND), collected)
     rows = collected.rows
     engine = rows.of(ENGINE_ID).get(SCALAR)
     if engine is not None and 5 <= len(engine.value) <= 32:
         result.engine = engine.value.hex()
     kind = rows.of(CHASSIS_KIND).get(SCALAR)
     chassis = rows.of(CHASSIS) if kind is not None and kind.value == b"\x04" else {}
-    ports = (mac_of(varbind) for _, varbind in sorted(rows.of(PORT_MAC).items()))
-    candidates = (mac_of(rows.of(BRIDGE).get(SCALAR)), mac_of(chassis.get(SCALAR)), *ports)
-    result.mac = next((mac for mac in candidates if _is_own(mac)), "")
+    result.mac = _first_own((mac_of(rows.of(BRIDGE).get(SCALAR)), mac_of(chassis.get(SCALAR))))
+    if not result.mac:
+        await read_columns(session, FEW, (PORT_MAC,), collected)
+        result.mac = _first_own(mac_of(varbind) for _, varbind in sorted(rows.of(PORT_MAC).items()))
+
+
+def _first_own(macs: Iterable[str]) -> str:
+    return next((mac for mac in macs if _is_own(mac)), "")
 
 
 def _is_own(mac: str) -> bool:
@@ -113,16 +119,21 @@ def _is_own(mac: str) -> bool:
 
 
 async def _surroundings(session: Session, result: Recognised, *, bindings: bool) -> None:
-    from fenghuo_agent.topology import addresses  # noqa: PLC0415 — what is not used takes no memory
+    """Own addresses and neighbours; one question first tells which of the tables there are."""
+    from fenghuo_agent.topology import addresses, mibs  # noqa: PLC0415 — what is not used takes no memory
     from fenghuo_agent.topology import neighbours as protocols  # noqa: PLC0415 — see above
     from fenghuo_agent.topology.seen import Seen  # noqa: PLC0415 — see above
 
+    heard = {mibs.LLDP_REMOTE[0].oid[:-1], mibs.LLDP2_REMOTE[0].oid[:-1], mibs.CDP_ADDRESS.oid[:-1]}
+    there = await present(session, {mibs.AD_ENT.oid, mibs.ADDRESS.oid, *heard})
     seen = Seen(session.target.instance)
     walker = Walker(session, TABLES)
-    await addresses.own(walker, seen)
-    result.own = sorted(seen.addresses)
-    await protocols.read(walker, seen)
-    result.hints += _unique((address, each.protocol) for each in seen.neighbours for address in each.addresses)
+    if there - heard:
+        await addresses.own(walker, seen)
+        result.own = sorted(seen.addresses)
+    if there & heard:
+        await protocols.read(walker, seen)
+        result.hints += _unique((address, each.protocol) for each in seen.neighbours for address in each.addresses)
     if bindings:
         await addresses.bindings(walker, seen)
         result.hints += _unique((address, "arp") for _, address in seen.bindings)

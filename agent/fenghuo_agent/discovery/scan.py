@@ -11,9 +11,11 @@ from fenghuo.clock import Clock
 from fenghuo_agent.discovery.attempts import Attempts
 from fenghuo_agent.discovery.duplicates import merged
 from fenghuo_agent.discovery.found import Found
-from fenghuo_agent.discovery.knock import Counts, Knocker, Locked, Opened, Plan
+from fenghuo_agent.discovery.knock import Knocker
 from fenghuo_agent.discovery.neighbours import Neighbour
+from fenghuo_agent.discovery.outcome import Counts, Locked, Opened
 from fenghuo_agent.discovery.pace import Pacer, Sleep
+from fenghuo_agent.discovery.questions import Plan
 from fenghuo_agent.discovery.recognise import PacedSession, Recognise, Recognised
 from fenghuo_agent.discovery.subnets import Scope
 from fenghuo_agent.discovery.wire import Failed, Heard, UdpWire

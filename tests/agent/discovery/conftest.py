@@ -18,8 +18,10 @@ from fenghuo.demo.mib import Instance, View
 from fenghuo.demo.snmp_server import Agent
 from fenghuo.demo.usm import User
 from fenghuo_agent.discovery.attempts import Attempts
-from fenghuo_agent.discovery.knock import Knocker, Opened, Plan
+from fenghuo_agent.discovery.knock import Knocker
+from fenghuo_agent.discovery.outcome import Opened
 from fenghuo_agent.discovery.pace import Pacer
+from fenghuo_agent.discovery.questions import Plan
 from fenghuo_agent.snmp import ber
 from fenghuo_agent.snmp.access import Credential, Target, parse_address
 from fenghuo_agent.snmp.message import RESPONSE

@@ -75,8 +75,8 @@ async def test_a_device_at_many_addresses_gets_each_password_tried_though_few_at
     made = knocking([user(password="wrong horse"), user()], most=2)
     assert len(await made.at(*hosts)) == 30
     assert refused() == 1
-    assert not made.knocker._queues.trying
-    assert not made.knocker._queues.parked
+    assert not made.knocker._turns._trying
+    assert not made.knocker._turns._parked
 
 
 async def test_silence_counts_as_wrong_and_ends_at_the_limit(network, knocking):

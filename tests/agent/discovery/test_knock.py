@@ -262,4 +262,4 @@ async def test_memory_of_a_large_scan_is_that_of_its_window(network, knocking):
     assert most <= 2048
     assert not made.knocker._doors
     assert not made.knocker._ids
-    assert not made.knocker._queues.busy
+    assert not made.knocker._turns._busy
