@@ -12,11 +12,11 @@ from fenghuo_agent.survey.recording import Recording
 
 SYSTEM = """\
 1.3.6.1.2.1.1.1.0|4|Test device, release 4.2
-1.3.6.1.2.1.1.2.0|6|1.3.6.1.4.1.99999.1
+1.3.6.1.2.1.1.2.0|6|1.3.6.1.4.1.99998.1
 1.3.6.1.2.1.1.3.0|67|12345
 1.3.6.1.2.1.1.5.0|4|box
 """
-HEAD = "name: box\nmatch: {sysObjectID: 1.3.6.1.4.1.99999}\n"
+HEAD = "name: box\nmatch: {sysObjectID: 1.3.6.1.4.1.99998}\n"
 
 
 def library(folder: Path, **profiles: str) -> Library:

@@ -28,6 +28,8 @@ class ProfileFile:
 
     path: Path
     head: ProfileBody
+    folder: int = 0
+    """Which of the folders it was found in; those later in the list are the user's own."""
 
     def whole(self) -> ProfileBody:
         """All of it. Raises `Located`."""
@@ -38,7 +40,7 @@ def profile_files(folders: Iterable[Path]) -> tuple[dict[str, ProfileFile], list
     """Files by profile name, and what is wrong with their heads. A name in a later folder wins over an earlier one."""
     found: dict[str, ProfileFile] = {}
     problems: list[Problem] = []
-    for folder in folders:
+    for number, folder in enumerate(folders):
         own: dict[str, ProfileFile] = {}
         for path in _paths(folder, problems):
             try:
@@ -51,7 +53,7 @@ def profile_files(folders: Iterable[Path]) -> tuple[dict[str, ProfileFile], list
                     Problem(Place(str(path), 1, 1), f"{head.name!r} is also the name in {own[head.name].path}")
                 )
                 continue
-            own[head.name] = ProfileFile(path, head)
+            own[head.name] = ProfileFile(path, head, number)
         found |= own
     return found, problems
 

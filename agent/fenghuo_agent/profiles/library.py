@@ -51,13 +51,15 @@ class Library:
         return self._files[name]
 
     def candidates(self, object_id: Oid, description: str) -> list[tuple[Match, str]]:
-        """Profiles that may be for a device, the most specific first; `present` of each is still to be asked."""
+        """Profiles that may be for a device, the most specific first, the user's own before ours; `present` of each is still
+        to be asked.
+        """
         ranked = [
             (rank, match, name)
             for match, name in self._matches
             if (rank := match.rank(object_id, description)) is not None
         ]
-        ranked.sort(key=lambda each: (each[0], each[2]), reverse=True)
+        ranked.sort(key=lambda each: (each[0], self._files[each[2]].folder, each[2]), reverse=True)
         return [(match, name) for _, match, name in ranked]
 
     def profile(self, name: str) -> Profile:

@@ -13,7 +13,7 @@ from fenghuo_agent.profiles.cli import app
 from fenghuo_agent.profiles.files import profile_files
 from fenghuo_agent.profiles.library import Library, parse_oid
 
-T = "1.3.6.1.4.1.99999"
+T = "1.3.6.1.4.1.99998"
 NET_SNMP = (1, 3, 6, 1, 4, 1, 8072, 3, 2, 10)
 
 
@@ -78,6 +78,11 @@ def test_a_profile_of_ones_own_wins_over_the_shipped_one_of_its_name(tmp_path: P
     found = library(tmp_path, generic="name: generic\ntitle: mine\n")
     assert found.file("generic").head.title == "mine"
     assert found.profile("generic").title == "mine"
+
+
+def test_of_two_as_specific_profiles_ones_own_wins(tmp_path: Path) -> None:
+    found = library(tmp_path, a_demo="name: a-demo\nmatch: {sysObjectID: 1.3.6.1.4.1.99999}\n")
+    assert chosen(found, "1.3.6.1.4.1.99999.1")[:2] == ["a-demo", "fenghuo-demo"]
 
 
 def test_standard_profiles_go_with_every_device_unless_excluded(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from recordings import read, sensors
 
-T = "1.3.6.1.4.1.99999.2"
+T = "1.3.6.1.4.1.99998.2"
 IF_NAME = "1.3.6.1.2.1.31.1.1.1.1"
 
 
@@ -77,7 +77,7 @@ def test_an_instance_is_told_once_a_quantity(tmp_path: Path) -> None:
 def test_facts_come_from_the_first_source_that_gives_a_text(tmp_path: Path) -> None:
     profile = (
         f"objects: {{serial: {T}.1, kind: {T}.2}}\ndevice:\n  vendor: Acme\n"
-        "  model: ['{kind}', {text: '{sysObjectID}', map: {1.3.6.1.4.1.99999.1: Box 1}}]\n"
+        "  model: ['{kind}', {text: '{sysObjectID}', map: {1.3.6.1.4.1.99998.1: Box 1}}]\n"
         "  version: {text: '{sysDescr}', pattern: 'release ([0-9.]+)'}\n"
         "  serial: {text: '{serial}', when: {kind: 3}}\n"
         "  type: [{text: router, if: {sysDescr: gateway}}, switch]\n"

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from recordings import read, sensors
 
-T = "1.3.6.1.4.1.99999.2"
+T = "1.3.6.1.4.1.99998.2"
 OBJECTS = f"objects: {{temp: {T}.1, limit: {T}.2, places: {T}.3, label: {T}.4, total: {T}.5, status: {T}.6}}\n"
 
 
