@@ -27,7 +27,7 @@ from fenghuo_agent.inputs.snmp.tables import (
 )
 from fenghuo_agent.inputs.snmp.uptime import Uptime
 from fenghuo_agent.snmp.errors import Faulty, SnmpError, Unanswered
-from fenghuo_agent.snmp.message import GET
+from fenghuo_agent.snmp.message import GET, Envelope
 from fenghuo_agent.snmp.session import Session
 from fenghuo_agent.snmp.walk import Limits
 
@@ -113,6 +113,10 @@ class Device:
         if self.state != "up":
             raise Unanswered(f"{self.instance} is not known to answer")
         return self.reach.visit()
+
+    def in_vlan(self, number: int) -> Envelope:
+        """By what a Cisco switch is asked for the bridge of one VLAN."""
+        return self.reach.in_vlan(number)
 
     def reconfigure(self, settings: config.Device) -> None:
         """Take other options, of its own or the input's; what was learnt of the device is kept."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from fenghuo.config import Secret
 from fenghuo_agent.inputs.snmp import config, mibs
 from fenghuo_agent.inputs.snmp.config import SnmpConfig
 from fenghuo_agent.inputs.snmp.shared import Shared
@@ -11,7 +12,7 @@ from fenghuo_agent.snmp import ber
 from fenghuo_agent.snmp.access import Credential
 from fenghuo_agent.snmp.errors import Denied, Flooded, Refused, SnmpError, Unanswered
 from fenghuo_agent.snmp.manners import Manners
-from fenghuo_agent.snmp.message import AUTHORIZATION_ERROR, GET
+from fenghuo_agent.snmp.message import AUTHORIZATION_ERROR, GET, Envelope
 from fenghuo_agent.snmp.objects import SCALAR
 from fenghuo_agent.snmp.session import Session, Timing
 
@@ -60,6 +61,16 @@ class Reach:
         return Session(
             mine.target, mine.envelope, _timing(options), self._shared.random, self._shared.tally, mine.manners
         )
+
+    def in_vlan(self, number: int) -> Envelope:
+        """By what a Cisco switch is asked for the bridge of one VLAN: `community@vlan`, in v3 the context `vlan-<number>`."""
+        credential = self._credential or self._candidates[0]
+        if credential.community is None:
+            changed = credential.model_copy(update={"context": f"vlan-{number}"})
+        else:
+            community = Secret(f"{credential.community.reveal()}@{number}")
+            changed = credential.model_copy(update={"community": community})
+        return self._shared.keyring.envelope(changed)
 
     async def contact(self, failures: int) -> None:
         """Find out cheaply whether the device answers, after so many failures in a row.
