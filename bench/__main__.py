@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from bench import agent, collector, rules, snmp_district, traps, wire_size
+from bench import agent, collector, discovery, rules, snmp_district, traps, wire_size
 from bench.process import machine
 
 PAGE = Path(__file__).parent.parent / "docs/reference/benchmarks.md"
@@ -18,6 +18,7 @@ BEGIN, END = "<!-- table: begin (written by `make bench ARGS=--write`) -->", "<!
 PARTS: dict[str, Callable[[], dict[str, Any]]] = {
     "agent": agent.run,
     "district": snmp_district.run,
+    "discovery": discovery.run,
     "collector": collector.run,
     "wire": wire_size.run,
     "rules": rules.run,
@@ -56,6 +57,8 @@ def rows(results: dict[str, Any]) -> list[tuple[str, str, str, str]]:
             table.append((f"beside it: bare gufo-snmp loop, {title} OIDs a GET, output discarded", f"{bare:,}", "", f"agent at {speed / bare:.0%} of it"))  # fmt: skip
     if "district" in results:
         table += district_rows(results["district"])
+    if "discovery" in results:
+        table += discovery.rows(results["discovery"], verdict)
     if "collector" in results:
         values = results["collector"]["values_to_remote_write"]["items_per_cpu_second"]
         events = results["collector"]["events_to_bulk"]["items_per_cpu_second"]
