@@ -26,7 +26,8 @@ _PARTS: tuple[tuple[str, Callable[[Walker, Seen], Awaitable[list[str]]]], ...] =
 async def collect(session: Session, limits: Limits, contexts: Contexts | None = None) -> Seen:
     """What one device says, by a session that is open. `limits.rows` bounds each table.
 
-    With `contexts` the bridges of a Cisco switch's VLANs are read too, each by the envelope of its VLAN. Raises
+    With `contexts` the bridges of a Cisco switch's VLANs are read too, each by the envelope of its VLAN, where its own
+    table names no VLANs. Raises
     `SnmpError` where not even the interfaces can be read; other parts that fail are named in `silent`.
     """
     walker = Walker(session, limits)
@@ -38,7 +39,7 @@ async def collect(session: Session, limits: Limits, contexts: Contexts | None = 
             faults += await read(walker, seen)
         except SnmpError:
             silent.add(name)
-    if contexts is not None and "stations" not in silent:
+    if contexts is not None and "stations" not in silent and not any(seen.stations.vlans):
         try:
             faults += await vlans.read(session, limits, seen, contexts)
         except SnmpError:

@@ -15,6 +15,11 @@ class TopologyConfig(Section):
     interval: Duration = Field(default=600.0, ge=30, description="Time between two readings of a device's tables.")
     concurrency: int = Field(default=2, ge=1, le=64, description="Most devices read at the same time.")
     deadline: Duration = Field(default=120.0, gt=0, description="How long reading one device may take in all.")
+    vlan_contexts: bool = Field(
+        default=True,
+        description="Whether Cisco switches without VLANs in their forwarding table are asked for each VLAN's, by "
+        "`community@vlan` or the v3 context `vlan-<n>`.",
+    )
     max_rows: int = Field(default=32_768, ge=1, le=1_000_000, description="Most rows of one table of one device.")
     max_macs: int = Field(
         default=65_536, ge=1, le=1_000_000, description="Most MAC addresses whose places are remembered."

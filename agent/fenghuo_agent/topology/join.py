@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from fenghuo_agent.topology.forwarding import Forwarding
 from fenghuo_agent.topology.identity import Directory
@@ -25,15 +25,20 @@ def join(seen: Mapping[str, Seen], agent: frozenset[int] = frozenset(), more: Bi
     forwarding.infer(links)
     made = links.merged()
     uplinks = _uplinks(made, directory, forwarding)
-    draft = Draft()
-    for bindings in (*(one.bindings for one in seen.values()), more or Bindings()):
-        bindings.pour(draft)
+    bindings = _together((*(one.bindings for one in seen.values()), more or Bindings()))
     further = _further(made, directory, forwarding)
     locations, port_macs = locate(seen, further, uplinks, made, directory, forwarding)
     nodes = {name: directory.nodes[name] for name in sorted(directory.nodes) if name != AGENT}
-    topology = Topology(nodes, made, locations, Bindings.of_draft(draft), uplinks, {}, further, port_macs, seen)
+    topology = Topology(nodes, made, locations, bindings, uplinks, {}, further, port_macs, seen)
     topology.attached = _attached(topology)
     return topology
+
+
+def _together(all_of_them: Iterable[Bindings]) -> Bindings:
+    draft = Draft()
+    for bindings in all_of_them:
+        bindings.pour(draft)
+    return Bindings.of_draft(draft)
 
 
 def _attached(topology: Topology) -> dict[str, str]:

@@ -15,6 +15,7 @@ from fenghuo.ids import Entropy, uuid7
 from fenghuo.model import Event
 from fenghuo_agent.inputs.base import Accumulator
 from fenghuo_agent.snmp.errors import SnmpError
+from fenghuo_agent.snmp.message import Envelope
 from fenghuo_agent.snmp.session import Session
 from fenghuo_agent.snmp.walk import Limits
 from fenghuo_agent.topology.collect import collect
@@ -55,6 +56,8 @@ class Visitable(Protocol):
     def labels(self) -> Mapping[str, str]: ...
 
     def visit(self) -> Session: ...
+
+    def in_vlan(self, number: int, /) -> Envelope: ...
 
 
 class Metrics:
@@ -150,7 +153,8 @@ class Rounds:
         self._due[device.instance] = self._clock.monotonic() + pause
         try:
             with device.visit().open(self._config.deadline) as session:
-                seen = await collect(session, self._limits)
+                contexts = device.in_vlan if self._config.vlan_contexts else None
+                seen = await collect(session, self._limits, contexts)
         except SnmpError as error:
             self._metrics.visits.labels(error.kind).inc()
             return

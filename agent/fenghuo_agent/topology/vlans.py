@@ -19,32 +19,31 @@ MOST = 256
 
 
 async def read(session: Session, limits: Limits, seen: Seen, envelope: Callable[[int], Envelope]) -> list[str]:
-    """Add each VLAN's table; a VLAN that does not answer is left out."""
+    """Add each VLAN's table; the first that does not answer ends it: contexts are not set up, or not for us."""
     walked = await Walker(session, limits).walk((mibs.VTP_STATE,))
     numbers = [
         index[-1]
         for index, varbind in walked.columns[mibs.VTP_STATE].items()
         if decode.number(varbind) == OPERATIONAL and index[-1] not in RESERVED
     ]
-    before = session.envelope
+    before, number = session.envelope, 0
     try:
         for number in sorted(numbers)[:MOST]:
             session.envelope = envelope(number)
             await _one(session, limits, seen, number)
+    except SnmpError as error:
+        return [*walked.faults, f"VLAN {number}: {error}"]
     finally:
         session.envelope = before
     return walked.faults
 
 
 async def _one(session: Session, limits: Limits, seen: Seen, number: int) -> None:
-    try:
-        walker = Walker(session, limits)
-        base = await walker.walk((mibs.BASE_PORT,))
-        seen.base_ports |= {
-            index[0]: port for index, found in base.columns[mibs.BASE_PORT].items() if (port := decode.number(found))
-        }
-        table = Table(seen, number)
-        await walker.walk((mibs.FDB_PORT, mibs.FDB_STATUS), table.take)
-        table.hand_over()
-    except SnmpError:
-        return
+    walker = Walker(session, limits)
+    base = await walker.walk((mibs.BASE_PORT,))
+    seen.base_ports |= {
+        index[0]: port for index, found in base.columns[mibs.BASE_PORT].items() if (port := decode.number(found))
+    }
+    table = Table(seen, number)
+    await walker.walk((mibs.FDB_PORT, mibs.FDB_STATUS), table.take)
+    table.hand_over()

@@ -10,6 +10,7 @@ from fenghuo_agent.snmp import ber
 from fenghuo_agent.snmp.message import Community
 from fenghuo_agent.snmp.walk import Limits
 from fenghuo_agent.topology.decode import parse_mac
+from servers.snmpd import COMMUNITY
 
 SWITCH = "00:11:22:00:00:01"
 PORTS = (
@@ -245,19 +246,39 @@ async def test_huaweis_own_table_is_read_where_the_standard_ones_are_empty(switc
     assert list((await read(switch)).stations) == [(0xAA0000000001, 10103, 20)]
 
 
-async def test_a_bridge_for_each_vlan_behind_a_context(switch, read, make_device):
-    for vlan, state in ((1, 1), (20, 1), (30, 2), (1002, 1)):
+def vtp(switch, *vlans: tuple[int, int]) -> None:
+    for vlan, state in vlans:
         switch.objects[(1, 3, 6, 1, 4, 1, 9, 9, 46, 1, 3, 1, 1, 2, 1, vlan)] = number(state)
+
+
+async def test_a_bridge_for_each_vlan_behind_a_context(switch, read):
+    vtp(switch, (1, 1), (20, 1), (30, 2), (1002, 1))
     agents.learnt(switch.objects, "aa:00:00:00:00:01", 2)
     asked: list[int] = []
 
     def context(vlan: int):
         asked.append(vlan)
-        return Community("test-community", version=2)
+        return Community(COMMUNITY, version=2)
 
     seen = await read(switch, contexts=context)
     assert asked == [1, 20]
     assert {vlan for _, _, vlan in seen.stations} == {0, 1, 20}
+
+
+async def test_where_contexts_are_not_answered_one_is_enough_to_know(switch, read):
+    vtp(switch, (1, 1), (20, 1), (21, 1))
+    agents.learnt(switch.objects, "aa:00:00:00:00:01", 2)
+    seen = await read(switch, contexts=lambda vlan: Community(f"{COMMUNITY}@{vlan}", version=2), patience=0.02)
+    assert len(seen.stations) == 1
+    assert [fault.partition(":")[0] for fault in seen.faults] == ["VLAN 1"]
+    assert seen.silent == frozenset()
+
+
+async def test_where_the_table_names_vlans_no_context_is_asked(switch, read):
+    vtp(switch, (1, 1))
+    agents.learnt(switch.objects, "aa:00:00:00:00:01", 2, vlan=20)
+    seen = await read(switch, contexts=lambda _: 1 / 0)
+    assert len(seen.stations) == 1
 
 
 async def test_addresses_by_arp_and_by_neighbour_discovery(switch, read):

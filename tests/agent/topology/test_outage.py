@@ -194,3 +194,17 @@ async def test_the_input_runs_the_rounds_beside_the_polls_until_cancelled(device
         await running
     assert school.source.tally.sockets == 0
     assert naps[0] > naps[1] / 2
+
+
+@pytest.mark.parametrize("version", ["2c", "3"])
+async def test_a_device_lends_the_envelope_of_a_vlan_and_tells_no_secret(version):
+    users = {"user": "monitor", "auth": {"sha256": "correct horse battery"}}
+    credential = {"community": "s3cret", "version": "2c"} if version == "2c" else users
+    config = SnmpConfig.model_validate({"devices": [{"address": "127.0.0.1:9"}], "credentials": [credential]})
+    source = SnmpInput(config, clock=VirtualClock(), random=random.Random(7), registry=CollectorRegistry())
+    envelope = source.devices[0].in_vlan(20)
+    if version == "2c":
+        assert b"s3cret@20" in envelope.wrap(b"", 1)
+    else:
+        assert envelope._user.context == b"vlan-20"
+    assert "s3cret" not in repr(source.devices[0])
