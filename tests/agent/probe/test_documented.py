@@ -9,7 +9,7 @@ import yaml
 
 from fenghuo_agent.inputs.probe import dns, http, icmp, ntp, onvif, rtsp, tcp
 from fenghuo_agent.inputs.probe import input as source
-from fenghuo_agent.inputs.probe.config import KINDS
+from fenghuo_agent.inputs.probe.options import KINDS
 from fenghuo_agent.inputs.probe.stream import _REASONS
 from fenghuo_agent.inputs.probe.tables import COMMON, LEFT
 from fenghuo_agent.inputs.probe.tally import PREFIX

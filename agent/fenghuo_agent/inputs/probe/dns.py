@@ -9,8 +9,8 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from fenghuo_agent.inputs.probe import udp
-from fenghuo_agent.inputs.probe.config import DnsTarget
 from fenghuo_agent.inputs.probe.dns_message import RCODES, TYPES, Malformed, Record, Response, parse, question
+from fenghuo_agent.inputs.probe.options import DnsTarget
 from fenghuo_agent.inputs.probe.outcome import Findings, ProbeFailed
 from fenghuo_agent.inputs.probe.stream import Dialler
 from fenghuo_agent.inputs.probe.target import Target

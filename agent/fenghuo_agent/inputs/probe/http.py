@@ -6,8 +6,8 @@ import base64
 from urllib.parse import urljoin
 
 from fenghuo_agent.inputs.probe.address import Url, parse_url
-from fenghuo_agent.inputs.probe.config import HttpsTarget, HttpTarget
 from fenghuo_agent.inputs.probe.http_client import Answer, Headers, Request, fetch
+from fenghuo_agent.inputs.probe.options import HttpsTarget, HttpTarget
 from fenghuo_agent.inputs.probe.outcome import Findings, ProbeFailed
 from fenghuo_agent.inputs.probe.pattern import Pattern
 from fenghuo_agent.inputs.probe.stream import Dialler

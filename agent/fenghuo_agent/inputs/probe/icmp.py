@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from fenghuo_agent.inputs.probe.config import IcmpTarget
 from fenghuo_agent.inputs.probe.echo import Echo, EchoSocket, Strays
+from fenghuo_agent.inputs.probe.options import IcmpTarget
 from fenghuo_agent.inputs.probe.outcome import Findings, ProbeFailed
 from fenghuo_agent.inputs.probe.resolve import Resolver
 from fenghuo_agent.inputs.probe.target import Target

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from fenghuo_agent.inputs.probe import udp
-from fenghuo_agent.inputs.probe.config import NtpTarget
+from fenghuo_agent.inputs.probe.options import NtpTarget
 from fenghuo_agent.inputs.probe.outcome import Findings, ProbeFailed
 from fenghuo_agent.inputs.probe.resolve import Resolver
 from fenghuo_agent.inputs.probe.target import Target

@@ -10,8 +10,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from fenghuo_agent.inputs.probe.address import parse_url
-from fenghuo_agent.inputs.probe.config import OnvifTarget
 from fenghuo_agent.inputs.probe.http_client import Request, fetch
+from fenghuo_agent.inputs.probe.options import OnvifTarget
 from fenghuo_agent.inputs.probe.outcome import Findings, ProbeFailed
 from fenghuo_agent.inputs.probe.stream import Dialler
 from fenghuo_agent.inputs.probe.target import Target

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 
-from fenghuo_agent.inputs.probe.config import RtspTarget
+from fenghuo_agent.inputs.probe.options import RtspTarget
 from fenghuo_agent.inputs.probe.outcome import Findings, ProbeFailed
 from fenghuo_agent.inputs.probe.stream import Dialler
 from fenghuo_agent.inputs.probe.target import Target

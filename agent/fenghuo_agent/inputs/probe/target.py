@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from fenghuo_agent.inputs.probe.config import Options
+from fenghuo_agent.inputs.probe.options import Options
 
 Settings_co = TypeVar("Settings_co", bound=Options, covariant=True)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from fenghuo_agent.inputs.probe.config import TcpTarget
+from fenghuo_agent.inputs.probe.options import TcpTarget
 from fenghuo_agent.inputs.probe.outcome import Findings, ProbeFailed
 from fenghuo_agent.inputs.probe.pattern import Pattern
 from fenghuo_agent.inputs.probe.stream import Dialler
