@@ -127,6 +127,7 @@ def test_intervals_and_timeouts_are_the_target_s_or_else_the_section_s():
         ("probe: [{https: 'http://a.example'}]", "expected a URL of https://"),
         ("probe: [{http: 'http://u:geheim@a.example/'}]", "leave it out"),
         ("probe: [{http: 'http://a.example/ü'}]", "printable ASCII"),
+        (f"probe: [{{http: a.example/{'x' * 500}}}]", "at most 500"),
         ("probe: [{http: a.example, method: HEAD, body: x}]", "HEAD has no body"),
         ("probe: [{http: a.example, username: x}]", "give both or neither"),
         ("probe: [{http: a.example, headers: {Host: x}}]", "set by the probe itself"),

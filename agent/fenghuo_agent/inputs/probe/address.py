@@ -9,6 +9,8 @@ from urllib.parse import urlsplit
 
 _NAME = re.compile(r"(?=.{1,253}\.?$)[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?(?:\.[A-Za-z0-9_-]{1,63})*\.?")
 _BRACKETED = re.compile(r"\[([^\]]+)\](?::(\d{1,5}))?")
+MAX_URL = 500
+"""Characters; it becomes a label."""
 _PORTS = {"http": 80, "https": 443, "rtsp": 554, "rtsps": 322}
 
 
@@ -66,6 +68,8 @@ def parse_endpoint(text: str, usual: int = 0) -> Endpoint:
 def parse_url(text: str, *schemes: str) -> Url:
     """Read a URL of one of `schemes`; without a scheme the first is meant. ValueError says what is wrong."""
     whole = text if "://" in text else f"{schemes[0]}://{text}"
+    if len(whole) > MAX_URL:
+        raise ValueError(f"a URL of {len(whole)} characters; at most {MAX_URL}")
     if not whole.isprintable() or " " in whole or not whole.isascii():
         raise ValueError(f"{text!r}: a URL is of printable ASCII without spaces; encode others as %XX")
     try:
