@@ -45,13 +45,18 @@ def locate(
     from fenghuo_agent.topology import command  # noqa: PLC0415 — help does without it
 
     outcome = command.read(config)
-    found = command.search(outcome.topology, wanted)
+    seen = outcome.topology
+    locations, links = command.search(seen, wanted)
     if as_json:
-        places = [command.location_document(outcome.topology, one) for one in found]
-        print_json({"wanted": wanted, "locations": places})
-    elif found:
-        command.show_locations(outcome.topology, found)
+        places = [command.location_document(seen, one) for one in locations]
+        print_json(
+            {"wanted": wanted, "locations": places, "links": [command.link_document(seen, one) for one in links]}
+        )
     else:
+        if locations:
+            command.show_locations(seen, locations)
+        if links:
+            command.show_links(seen, links)
+    if not locations and not links:
         say(f"nobody has seen {wanted}")
-    if not found:
         raise typer.Exit(NOT_FOUND)

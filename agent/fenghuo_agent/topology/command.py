@@ -29,7 +29,7 @@ from fenghuo_agent.topology import decode
 from fenghuo_agent.topology.collect import collect
 from fenghuo_agent.topology.host import read_host
 from fenghuo_agent.topology.join import join
-from fenghuo_agent.topology.model import ACCESS, End, Location, Topology
+from fenghuo_agent.topology.model import ACCESS, End, Link, Location, Topology, host_of
 from fenghuo_agent.topology.rounds import root_of
 from fenghuo_agent.topology.seen import Seen
 
@@ -111,13 +111,15 @@ def document(outcome: Outcome) -> dict[str, Any]:
             }
             for node in topology.nodes.values()
         ],
-        "links": [
-            {"a": _end(topology, link.a), "b": _end(topology, link.b), "sources": sorted(link.sources)}
-            for link in topology.links
-        ],
+        "links": [link_document(topology, link) for link in topology.links],
         "locations": [location_document(topology, location) for location in topology.locations],
         "failures": [{"address": instance, "reason": why} for instance, why in sorted(outcome.failures.items())],
     }
+
+
+def link_document(topology: Topology, link: Link) -> dict[str, Any]:
+    """One link."""
+    return {"a": _end(topology, link.a), "b": _end(topology, link.b), "sources": sorted(link.sources)}
 
 
 def _end(topology: Topology, end: End) -> dict[str, Any]:
@@ -144,29 +146,32 @@ def location_document(topology: Topology, location: Location) -> dict[str, Any]:
     }
 
 
-def search(topology: Topology, text: str) -> list[Location]:
-    """The places of what somebody looks for: a MAC, an address, or the name of a node. Empty where nobody has seen it."""
+def search(topology: Topology, text: str) -> tuple[list[Location], list[Link]]:
+    """The places of what somebody looks for, a MAC, an address, or the name of a node, and its links where it is a node.
+
+    Both are empty where nobody has seen it.
+    """
     mac = decode.parse_mac(text)
     try:
         macs = [mac] if mac else topology.bindings.macs(str(ip_address(text)))
     except ValueError:
         macs = []
-    wanted = text.lower()
+    wanted, names = text.lower(), set[str]()
     for node in topology.nodes.values():
-        if wanted in (node.name.lower(), node.id.lower(), *node.addresses):
-            macs += topology.seen[node.id].macs if node.known else [node.mac]
+        own = topology.seen[node.id].macs if node.known else {node.mac}
+        words = (node.name.lower(), node.id.lower(), host_of(node.id), *node.addresses)
+        if wanted in words or not own.isdisjoint(macs):
+            names.add(node.id)
+            macs += own
     found = (topology.locations.of(each) for each in dict.fromkeys(macs))
-    return [location for location in found if location is not None]
+    links = [link for link in topology.links if {link.a.node, link.b.node} & names]
+    return [location for location in found if location is not None], links
 
 
 def show(outcome: Outcome) -> None:
     """Links, then ports with what hangs on them, for people."""
     topology = outcome.topology
-    rows = [
-        (_called(topology, link.a), _called(topology, link.b), "+".join(sorted(link.sources)))
-        for link in topology.links
-    ]
-    _print(("LINK", "", "KNOWN BY"), rows)
+    show_links(topology, topology.links)
     counted: Counter[tuple[str, int]] = Counter(location.place[:2] for location in topology.locations)
     hosts: dict[tuple[str, int], list[str]] = defaultdict(list)
     for location in topology.locations:
@@ -176,6 +181,12 @@ def show(outcome: Outcome) -> None:
         for (instance, port), count in sorted(counted.items())
     ]
     _print(("SWITCH", "PORT", "MACS", "FIRST OF THEM"), lines)
+
+
+def show_links(topology: Topology, links: Iterable[Link]) -> None:
+    """A line a link."""
+    rows = [(_called(topology, link.a), _called(topology, link.b), "+".join(sorted(link.sources))) for link in links]
+    _print(("LINK", "", "KNOWN BY"), list(rows))
 
 
 def show_locations(topology: Topology, locations: Iterable[Location]) -> None:

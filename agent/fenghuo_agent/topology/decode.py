@@ -66,11 +66,11 @@ def address(octets: bytes) -> str:
 
 
 def useful(text: str) -> bool:
-    """Whether an address can name a device: none of any, loopback, group or broadcast."""
-    if not text:
+    """Whether an address can name a device: not any, every host's own loopback, group or broadcast."""
+    if not text or text in ("127.0.0.1", "::1", "255.255.255.255"):
         return False
     found = ip_address(text)
-    return not (found.is_unspecified or found.is_loopback or found.is_multicast or text == "255.255.255.255")
+    return not (found.is_unspecified or found.is_multicast)
 
 
 def address_of_arcs(arcs: Oid) -> str:

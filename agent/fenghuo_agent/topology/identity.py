@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Mapping
+from dataclasses import replace
 from typing import TypeVar
 
 from fenghuo_agent.topology import decode
@@ -30,7 +31,13 @@ class Directory:
 
     def node(self, teller: str, heard: Neighbour) -> str:
         """The node that a neighbour is; a new one where nobody knows it. Empty where it says nothing of itself."""
-        return self._read(heard) or self._unread(teller, heard)
+        found = self._read(heard)
+        if not found:
+            return self._unread(teller, heard)
+        if not heard.capabilities <= self.nodes[found].capabilities:
+            node = self.nodes[found]
+            self.nodes[found] = replace(node, capabilities=node.capabilities | heard.capabilities)
+        return found
 
     def at(self, address: str) -> str:
         """The device that was read and has an address."""

@@ -81,11 +81,20 @@ async def test_a_mac_or_an_address_is_found_on_its_port(config, wanted):
     assert line.split() == ["aa:00:00:00:00:01", "10.20.0.7", "left", "Gi0/2", "20"]
 
 
-@pytest.mark.parametrize("wanted", ["aa:00:00:00:00:02", "10.20.0.8", "nobody", "2001:db8::1", "core"])
+@pytest.mark.parametrize("wanted", ["aa:00:00:00:00:02", "10.20.0.8", "nobody", "2001:db8::1", ""])
 async def test_who_was_not_seen_is_status_1(config, wanted):
     result = await run("locate", wanted, "-c", config, "--json")
     assert result.exit_code == 1
-    assert json.loads(result.stdout) == {"wanted": wanted, "locations": []}
+    assert json.loads(result.stdout) == {"wanted": wanted, "locations": [], "links": []}
+
+
+@pytest.mark.parametrize("wanted", ["core", "CORE", "00:11:22:00:01:02"])
+async def test_a_switch_is_found_by_its_links(config, wanted):
+    result = await run("locate", wanted, "-c", config, "--json")
+    told = json.loads(result.stdout)
+    (link,) = told["links"]
+    assert {link["a"]["name"], link["b"]["name"]} == {"core", "left"}
+    assert "LINK" in (await run("locate", wanted, "-c", config)).stdout
 
 
 async def test_for_people_links_and_ports(config):

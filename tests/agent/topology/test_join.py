@@ -151,6 +151,15 @@ def test_an_access_point_with_many_macs_is_no_uplink_and_no_hub():
     assert topology.nodes[where.behind].name == "ap"
 
 
+def test_an_access_point_that_is_read_itself_is_one_by_what_its_switch_hears():
+    network = chain(lldp=True)
+    network.host("ap", "edge", 9, caps=frozenset(("access-point",)))
+    seen = network.seen(read={"core", "middle", "edge", "ap"})
+    topology = join(seen, AGENT)
+    assert topology.uplinks[network.instance("edge"), 109] == "access-point"
+    assert topology.nodes[network.instance("ap")].access_point
+
+
 def test_a_telephone_with_a_computer_behind_it_leaves_its_port_an_access_port():
     network = chain(lldp=True)
     network.box("phone", "dumb", caps=frozenset(("bridge", "telephone")))
