@@ -240,3 +240,16 @@ def test_the_list_of_those_not_believed_is_bounded():
     assert denials.due(5000, every=3600) == []
     denials.add("new", "community", 5001)
     assert [each.host for each in denials.due(5002, every=3600)] == ["new"]
+
+
+def test_kinds_beyond_those_told_apart_are_summed():
+    from fenghuo_agent.inputs.snmp_trap.summary import MAX_KINDS, Summary, storm_document
+    from fenghuo_agent.profiles.traps import Notices
+
+    summary = Summary(lambda _: True)
+    for number in range(100):
+        summary.shed("10.0.0.1", DEVICE, 1, ber.oid((1, 3, 6, 1, 4, 1, 99999, 0, number))[2:])
+    document = storm_document("10.0.0.1", "", summary.take()["10.0.0.1"], Notices({}, {}), 60)
+    kinds = {each["name"]: each["count"] for each in document["fenghuo"]["trap"]["shed"]["kinds"]}
+    assert kinds.pop("others") == 100 - MAX_KINDS
+    assert len(kinds) == MAX_KINDS

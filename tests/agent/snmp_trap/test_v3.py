@@ -268,3 +268,18 @@ def test_state_that_is_broken_gives_another_engine(tmp_path, content):
     engines.start(lambda size: b"\x07" * size)
     assert engines.id.endswith(b"\x05" + b"\x07" * 12)
     assert engines.boots == 1
+
+
+async def test_who_wants_no_report_gets_none(begin):
+    """Only what is marked reportable is answered (RFC 3412, 7.1), so that nobody is made to answer a forged trap."""
+    async with begin() as running:
+        ours = running.source.engine_id
+        stranger = V3Sender({"user": "somebody"})
+        with running.sender() as sock:
+            await taken(running, sock, stranger.send(engine=ours))
+            await taken(running, sock, V3Sender({"user": "monitor"}).send(engine=ours))
+            await taken(running, sock, stranger.send(engine=b"", kind=INFORM, reportable=False))
+            sock.setblocking(False)
+            with pytest.raises(BlockingIOError):
+                sock.recv(1)
+        assert running.tally.accepted == 0

@@ -18,10 +18,10 @@ from fenghuo_agent.inputs import build_inputs
 from fenghuo_agent.inputs.snmp.input import SnmpInput
 from fenghuo_agent.inputs.snmp_trap.input import SnmpTrapInput
 from servers.process import free_port
-from servers.snmpd import COMMUNITY, snmpd
+from servers.snmpd import COMMUNITY, has_ipv6, snmpd
 
 from .conftest import LINK_DOWN, Basket
-from .datagrams import COLD_START, V3Sender, if_index, trap_1, trap_2c
+from .datagrams import COLD_START, V3Sender, if_index, inform_2c, trap_1, trap_2c
 
 AGENT = """\
 site: bj/haidian/zgc-no1
@@ -76,16 +76,18 @@ async def test_a_link_down_has_the_device_polled_at_once(tmp_path, sender):
         tasks = [asyncio.create_task(polled.run(basket)), asyncio.create_task(traps.run(basket))]
         try:
             await until(lambda: traps.listening)
-            if not any(True for _ in polled.up()):
-                polled.poke("127.0.0.1")
-            await until(lambda: any(True for _ in polled.up()) and basket.tables)
-            seen = len(basket.tables)
+            polled.poke("127.0.0.1")
+            await until(lambda: any(True for _ in polled.up()) and polled.tally.pokes == 1)
+            polled.devices[0].poked_at = float("-inf")
+            basket.tables.clear()
             extra = ("1.3.6.1.2.1.2.2.1.1.1", "i", "1")
             await sender.run("snmptrap", "-v2c", "-c", COMMUNITY, f"127.0.0.1:{port}", "1", LINK_DOWN, *extra)
             await until(lambda: basket.events)
             assert basket.documents[0]["host"]["name"] == "core-switch"
             assert basket.documents[0]["message"] == "core-switch: port 1 went down"
-            await until(lambda: len(basket.tables) > seen)
+            await until(lambda: basket.tables)
+            assert basket.tables[0].layout.name == "interface"
+            assert polled.tally.pokes == 2
             assert traps.tally.pokes == 1
         finally:
             for task in tasks:
@@ -119,6 +121,20 @@ async def test_who_is_polled_at_once_and_what_of_it(start):
     assert documents[3]["host"]["name"] == "relayed"
     assert documents[4]["source"] == {"ip": "10.0.0.8"}
     assert documents[4]["fenghuo"]["trap"]["sender"] == "127.0.0.7"
+
+
+@pytest.mark.parametrize(("family", "host"), [(socket.AF_INET, "127.0.0.2"), (socket.AF_INET6, "::1")])
+async def test_an_answer_comes_from_the_address_that_was_asked(start, family, host):
+    """Of a host with several addresses, as a gateway is: the sender hears nobody else."""
+    if family == socket.AF_INET6 and not has_ipv6():
+        pytest.skip("::1 cannot be bound here")
+    port = free_port(socket.SOCK_DGRAM)
+    async with start(port=port, listen=[f"0.0.0.0:{port}", *([f"[::]:{port}"] if has_ipv6() else [])]):
+        with socket.socket(family, socket.SOCK_DGRAM) as sock:
+            sock.connect((host, port))
+            sock.setblocking(False)
+            sock.send(inform_2c())
+            assert await asyncio.wait_for(asyncio.get_running_loop().sock_recv(sock, 65535), 5)
 
 
 async def test_only_allowed_networks_are_heard(start):
