@@ -113,11 +113,11 @@ class Schedule:
         beats = math.floor((moment + interval / 4 - place) / interval) + 1
         missed = max(math.floor((self._clock.monotonic() - place) / interval) + 1 - beats, 0)
         self._tally.skipped += missed
-        return place + (beats + missed) * interval
+        jitter = self._random.uniform(0, min(JITTER * interval, LONGEST_JITTER))
+        return place + (beats + missed) * interval + jitter
 
     async def _tend(self, prober: Prober, due: float, accumulator: Accumulator) -> None:
         try:
-            await self._sleep(self._random.uniform(0, min(JITTER * prober.target.interval, LONGEST_JITTER)))
             self._recheck(prober, await self.turn(prober, accumulator, due))
         finally:
             self._busy.discard(prober)
