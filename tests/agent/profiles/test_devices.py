@@ -10,11 +10,13 @@ import pytest
 import yaml
 
 from fenghuo.clock import SystemClock
-from fenghuo_agent.profiles import Library
+from fenghuo_agent.profiles import Library, collect, grids_of
+from fenghuo_agent.profiles.rows import number_of
 from fenghuo_agent.snmp.access import Credential, Target
 from fenghuo_agent.snmp.session import Timing
 from fenghuo_agent.survey.ask import opened
-from fenghuo_agent.survey.document import survey
+from fenghuo_agent.survey.document import LIMITS, survey
+from fenghuo_agent.survey.recording import Recording
 
 CASES = Path(__file__).parents[2] / "cases" / "profiles"
 FOUND = sorted(CASES.rglob("*.yaml"))
@@ -57,11 +59,34 @@ async def test_a_device_is_read_exactly(case: Path, replayed: int, library: Libr
         for wanted in expected.get(key, []):
             assert any(wanted.items() <= each.items() for each in document[key]), (key, wanted, document[key])
     assert document["faults"] == expected.get("faults", [])
+    if "metrics" in expected:
+        found = await metrics_of(Recording(case.with_suffix(".snmprec")), library, expected["profile"])
+        assert [row for row in expected["metrics"] if row not in found] == []
 
 
-def test_every_profile_that_devices_match_has_a_device_test(library: Library) -> None:
-    matched = {name for name in library.names if library.file(name).head.match}
-    assert matched - {yaml.safe_load(case.read_text())["profile"] for case in FOUND} == set()
+def test_every_profile_has_a_device_test(library: Library) -> None:
+    tested = {name for case in FOUND for name in (case.parent.name, *_covered(yaml.safe_load(case.read_text())))}
+    inherited = {name for each in library.names for name in library.file(each).head.extends}
+    reads = {name for name in library.names if library.profile(name).readings or library.file(name).head.match}
+    assert reads - tested - inherited - {"base"} == set()
+
+
+def _covered(expected: dict[str, Any]) -> list[str]:
+    """The profiles that a case is about: the device's own, and standard ones that it names."""
+    return [expected["profile"], *expected.get("covers", [])]
+
+
+async def metrics_of(recording: Recording, library: Library, profile: str) -> list[list[Any]]:
+    """Each row of MIB objects under their own names: table, labels, values."""
+    metrics = [metric for each in library.of_device(profile) for metric in each.metrics]
+    rows = (await collect(recording, LIMITS, [], metrics)).rows
+    found: list[list[Any]] = []
+    for grid in grids_of(metrics, rows):
+        for place, index in enumerate(grid.indexes):
+            labels = {name: values[place] for name, values in grid.row_labels.items()}
+            values = {column.name: number_of(rows.of(column).get(index)) for column in grid.columns}
+            found.append([grid.name, labels, values])
+    return found
 
 
 def _sensors(document: dict[str, Any]) -> list[list[Any]]:
