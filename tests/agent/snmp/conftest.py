@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
+from bisect import bisect_right
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
@@ -106,13 +107,34 @@ def octets(text: str) -> tuple[int, bytes]:
     return ber.OCTETS, text.encode()
 
 
+class Objects(dict[tuple[int, ...], tuple[int, bytes]]):
+    """A device's objects, which know their order."""
+
+    order: list[tuple[int, ...]] | None = None
+
+    def __setitem__(self, name: tuple[int, ...], value: tuple[int, bytes]) -> None:
+        if name not in self:
+            self.order = None
+        super().__setitem__(name, value)
+
+    def __delitem__(self, name: tuple[int, ...]) -> None:
+        self.order = None
+        super().__delitem__(name)
+
+    def after(self, name: tuple[int, ...]) -> tuple[int, ...] | None:
+        if self.order is None:
+            self.order = sorted(self)
+        place = bisect_right(self.order, name)
+        return self.order[place] if place < len(self.order) else None
+
+
 class FakeDevice(asyncio.DatagramProtocol):
     """A v1/v2c agent over a dictionary of objects, which tests bend: `mangle` gets each answer's octets and gives what is
     sent instead (a list of datagrams), `refuse` sees each request and may give an error status.
     """
 
     def __init__(self) -> None:
-        self.objects: dict[tuple[int, ...], tuple[int, bytes]] = {}
+        self.objects = {}
         self.requests: list[tuple[int, list[tuple[int, ...]]]] = []
         self.mangle: Callable[[bytes, int], list[bytes]] = lambda answer, _: [answer]
         self.refuse: Callable[[int, list[tuple[int, ...]]], tuple[int, int] | None] = lambda *_: None
@@ -122,6 +144,14 @@ class FakeDevice(asyncio.DatagramProtocol):
         self.address = ""
         self.started = asyncio.get_running_loop().time()
         self.uptime = 1_000_000
+
+    @property
+    def objects(self) -> Objects:
+        return self._objects
+
+    @objects.setter
+    def objects(self, objects: dict[tuple[int, ...], tuple[int, bytes]]) -> None:
+        self._objects = Objects(objects)
 
     def connection_made(self, transport) -> None:
         self.transport = transport
@@ -146,7 +176,7 @@ class FakeDevice(asyncio.DatagramProtocol):
                 self.objects[(*IF, 16, index)] = unsigned(ber.COUNTER32, (1 << 32) - index)
 
     def successor(self, name: tuple[int, ...]) -> tuple[int, ...] | None:
-        return min((key for key in self.objects if key > name), default=None)
+        return self.objects.after(name)
 
     def datagram_received(self, data: bytes, peer) -> None:
         start, stop = ber.inside(data, 0, len(data), ber.SEQUENCE)

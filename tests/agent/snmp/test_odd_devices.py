@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from bisect import bisect_right
 
 import pytest
 
@@ -222,15 +221,6 @@ async def test_tables_that_become_empty_end_and_come_back(make_device, make_inpu
 async def test_four_thousand_interfaces_are_read_each_once(make_device, make_input, recorder):
     device = await make_device()
     device.ports(4000)
-    keys: list[tuple[int, ...]] = []
-
-    def following(name: tuple[int, ...]) -> tuple[int, ...] | None:
-        if len(keys) != len(device.objects):
-            keys[:] = sorted(device.objects)
-        place = bisect_right(keys, name)
-        return keys[place] if place < len(keys) else None
-
-    device.next = following
     source = make_input(device.address, timeout=5, max_repetitions=50, max_reply=8000, max_oids_per_request=200)
     await source.once(recorder)
     await source.once(recorder)

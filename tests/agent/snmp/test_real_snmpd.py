@@ -104,7 +104,13 @@ async def test_the_device_becomes_an_asset_once(agent, recorder, make_input):
     await source.once(recorder)
     (asset,) = recorder.assets
     assert asset.id == f"snmp:{agent.address()}"
-    assert asset.attributes["host"] == {"name": "core-switch", "ip": ["127.0.0.1"]}
+    host = asset.attributes["host"]
+    assert (host["name"], host["ip"], host["os"]["name"], host["type"]) == (
+        "core-switch",
+        ["127.0.0.1"],
+        "Linux",
+        "server",
+    )
     assert asset.attributes["fenghuo"]["asset"]["snmp"]["location"] == "rack 3, row b"
     assert asset.attributes["fenghuo"]["asset"]["snmp"]["ports"] == len(recorder.last("interface").layout.rows)
 
