@@ -21,7 +21,7 @@ from fenghuo_agent.discovery.found import Found
 from fenghuo_agent.discovery.job import Job
 from fenghuo_agent.discovery.neighbours import kernel_neighbours
 from fenghuo_agent.discovery.outcome import Locked
-from fenghuo_agent.discovery.recognise import recogniser
+from fenghuo_agent.discovery.recognise import recogniser, shipped
 from fenghuo_agent.discovery.scan import Scan, neighbour_hints
 
 TELL_EVERY = 1.0
@@ -70,7 +70,7 @@ async def discover(job: Job) -> Outcome:
         job.credentials_of,
         manners=job.manners,
         attempts=attempts,
-        recognise=recogniser(job.profiles),
+        recognise=recogniser(shipped(job.profiles)),
         clock=clock,
         random=random,
     )

@@ -130,3 +130,8 @@ STATE_FILE = "discovery.json"
 def state_path(config: DiscoverConfig, spool: Path) -> Path:
     """Where the state is kept, beside the spool where nothing is said."""
     return config.state or spool.parent / STATE_FILE
+
+
+def nowhere() -> DiscoverConfig:
+    """The defaults, with an address that nobody has (RFC 5737)."""
+    return DiscoverConfig.model_validate({"subnets": ["192.0.2.1"]})

@@ -67,6 +67,16 @@ def read_devices(path: Path, credentials: Sequence[Credential] | None = None) ->
     ]
 
 
+def ignored(path: Path | None) -> list[Target]:
+    """What the admin does not want polled; nothing where there is no file, or none that can be read."""
+    if path is None or not path.exists():
+        return []
+    try:
+        return [entry.target for entry in read_entries(path) if entry.ignore]
+    except Located:
+        return []
+
+
 def _unknown(path: Path, entry: Entry) -> Problem:
     place = next((place for address, place in _places(path.read_text()) if address == entry.target), (0, 0))
     message = f"device {entry.address}: there is no credential named {entry.credential!r}"

@@ -92,7 +92,7 @@ class Found:
 
 
 def asset_of(found: Found, time: int) -> Asset:
-    """The asset of a found device, in ECS fields; what it does not say is left out."""
+    """The asset of a found device, in ECS fields; what it does not say is left out. Polls know it by the same id."""
     label = found.name or found.instance
     device = {
         "id": found.engine or found.mac or found.serial,
@@ -131,7 +131,7 @@ def asset_of(found: Found, time: int) -> Asset:
         "device": _given(device),
         "fenghuo": {"asset": asset},
     }
-    return Asset(f"discovery:{found.instance}", time, attributes)
+    return Asset(f"snmp:{found.instance}", time, attributes)
 
 
 def _given(document: Document) -> Document:

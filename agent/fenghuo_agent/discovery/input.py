@@ -12,11 +12,10 @@ from typing import Protocol
 from prometheus_client import CollectorRegistry
 
 from fenghuo.clock import Clock
-from fenghuo.errors import Located
 from fenghuo.ids import Entropy, uuid7
 from fenghuo_agent.discovery import store
 from fenghuo_agent.discovery.attempts import Attempts
-from fenghuo_agent.discovery.config import DiscoverConfig
+from fenghuo_agent.discovery.config import DiscoverConfig, nowhere
 from fenghuo_agent.discovery.found import Found, asset_of
 from fenghuo_agent.discovery.metrics import Metrics, Totals
 from fenghuo_agent.discovery.neighbours import kernel_neighbours
@@ -35,6 +34,7 @@ log = logging.getLogger(__name__)
 SOON = 10.0
 """Seconds from the agent's start to the first scan: polls of known devices go first."""
 TAKE_EVERY = 30.0
+LOOK_EVERY = 60.0
 MOST_REMEMBERED = 16_384
 
 Around = Callable[[], Awaitable[Iterable[tuple[str, str]]]]
@@ -75,8 +75,7 @@ class DiscoveryInput:
 
     def __init__(
         self,
-        config: SnmpConfig,
-        discover: DiscoverConfig,
+        settings: Callable[[], SnmpConfig],
         path: Path,
         *,
         polling: Polling,
@@ -90,7 +89,9 @@ class DiscoveryInput:
         sleep: Sleep = asyncio.sleep,
         wire_of: WireOf = UdpWire,
     ) -> None:
-        self._options = discover
+        self._settings = settings
+        discover = settings().discover or nowhere()
+        self._options: DiscoverConfig = discover
         self._path = path
         self._polling = polling
         self._recognise = recognise
@@ -101,8 +102,6 @@ class DiscoveryInput:
         self._ignored = ignored
         self._sleep = sleep
         self._wire_of = wire_of
-        self._labels = frozenset(label_of(each, place) for place, each in enumerate(config.credentials))
-        self._chooser = discover.chooser(config.credentials)
         memory = store.load(path)
         self._salt, self._scanned = memory.salt, memory.scanned
         self.totals = Totals(spoilt=memory.spoilt)
@@ -118,18 +117,32 @@ class DiscoveryInput:
 
     async def run(self, accumulator: Accumulator) -> None:
         """Have known devices polled, then scan until cancelled."""
-        for device in self.register.devices:
-            if device.state != "gone":
-                self._adopt(device)
+        self._adopt(device for device in self.register.devices if device.state != "gone")
         await self._sleep(SOON)
         while True:
+            self._reread()
             due = self._scanned + self._options.interval * 1000
             if self._clock.now() >= due or self._clock.now() < self._scanned:
                 await self.scan(accumulator)
             else:
                 await self.look_around(accumulator)
             rest = max(1.0, (self._scanned + self._options.interval * 1000 - self._clock.now()) / 1000)
-            await self._sleep(min(rest, self._options.neighbours * self._random.uniform(0.95, 1.05)))
+            await self._rest(min(rest, self._options.neighbours * self._random.uniform(0.95, 1.05)))
+
+    async def _rest(self, seconds: float) -> None:
+        """Wait, but not on when the configuration says otherwise."""
+        end = self._clock.monotonic() + seconds
+        while (left := end - self._clock.monotonic()) > 0 and not self._changed():
+            await self._sleep(min(left, LOOK_EVERY))
+
+    def _changed(self) -> bool:
+        return self._settings().discover not in (None, self._options)
+
+    def _reread(self) -> None:
+        """Go by the configuration as it is now; where other subnets stand in it, all is scanned."""
+        discover = self._settings().discover
+        if discover is not None and discover != self._options:
+            self._options, self._scanned = discover, 0
 
     async def once(self, accumulator: Accumulator) -> None:
         """Scan everything once."""
@@ -176,6 +189,7 @@ class DiscoveryInput:
     def _new_scan(self, accumulator: Accumulator) -> Scan:
         """A scan of which the agent takes what was found now and then: a large one takes an hour."""
         options, taken = self._options, self._clock.monotonic()
+        chooser = options.chooser(self._settings().credentials)
 
         def looked() -> None:
             nonlocal taken
@@ -185,7 +199,7 @@ class DiscoveryInput:
 
         scan = Scan(
             options.scope,
-            self._chooser,
+            chooser,
             manners=Manners(rate=options.rate, timeout=options.timeout, retries=options.retries),
             attempts=self._attempts,
             recognise=self._recognise,
@@ -209,8 +223,8 @@ class DiscoveryInput:
         found = scan.devices(self._is_known)
         for change in self.register.seen(found, self._clock.now()):
             self._tell(change, accumulator)
-        for device in found:
-            self._adopt(device)
+            accumulator.asset(asset_of(change.device, self._clock.now()))
+        self._adopt(found)
         return found
 
     def _is_known(self, target: Target) -> bool:
@@ -218,10 +232,11 @@ class DiscoveryInput:
         return self._polling.get(target.instance) is not None or (known is not None and known.target == target)
 
     def _finish(self, scan: Scan, kind: str, accumulator: Accumulator) -> None:
-        """Take all that was found, and say what is known of it."""
+        """Take all that was found, and say what is known of it; what is polled tells more of itself by the polls."""
         self.totals.take(kind, scan.counts)
         for device in self._take(scan, accumulator):
-            accumulator.asset(asset_of(device, self._clock.now()))
+            if self._polling.get(device.instance) is None:
+                accumulator.asset(asset_of(device, self._clock.now()))
 
     def _tell(self, change: Change, accumulator: Accumulator) -> None:
         now = self._clock.now()
@@ -234,19 +249,23 @@ class DiscoveryInput:
         if change.moved:
             self._release(change.moved)
 
-    def _adopt(self, device: Found) -> None:
-        """Have it polled, unless it is polled already, at whichever address, or the admin does not want it."""
-        targets = (device.target, *device.also)
-        if not self._options.adopt or any(self._polling.get(target.instance) for target in targets):
+    def _adopt(self, devices: Iterable[Found]) -> None:
+        """Have them polled, unless they are already, at whichever address, or the admin does not want it."""
+        if not self._options.adopt:
             return
-        if not set(self._ignored()).isdisjoint(targets):
-            return
-        # A label of a credential that is no longer there would let none be tried.
-        credential = device.credential if device.credential in self._labels else ""
-        settings = Device.model_validate({"address": device.instance, "credential": credential})
+        credentials = self._settings().credentials
+        labels = {label_of(each, place) for place, each in enumerate(credentials)}
+        ignored = set(self._ignored())
+        for device in devices:
+            targets = (device.target, *device.also)
+            if ignored.isdisjoint(targets) and not any(self._polling.get(target.instance) for target in targets):
+                # The label of a credential that is no longer there would let none be tried.
+                self._poll(device, device.credential if device.credential in labels else "")
+
+    def _poll(self, device: Found, credential: str) -> None:
         try:
-            self._polling.add(settings)
-        except (ValueError, Located) as reason:
+            self._polling.add(Device.model_validate({"address": device.instance, "credential": credential}))
+        except ValueError as reason:
             log.warning("%s was found but cannot be polled: %s", device.instance, reason)
         else:
             self._adopted.add(device.instance)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fenghuo.config import load
-from fenghuo_agent.discovery.config import STATE_FILE, DiscoverConfig, state_path
+from fenghuo_agent.discovery.config import STATE_FILE, DiscoverConfig, nowhere, state_path
 from fenghuo_agent.discovery.scan import Manners
 from fenghuo_agent.discovery.subnets import Scope, parse_ports, parse_spans
 from fenghuo_agent.snmp.access import SNMP_PORT, Credential, Target
@@ -76,7 +76,7 @@ def job_of(
         )
     if not subnets and section is None:
         raise Unusable("nowhere to look: give a subnet such as 10.20.0.0/22, or a configuration with `discover`")
-    defaults = section or DiscoverConfig.model_validate({"subnets": ["192.0.2.1"]})
+    defaults = section or nowhere()
     chooser = section.chooser(config.snmp.credentials) if section and config and not subnets and not given else None
     try:
         ports = parse_ports(port) if port else (SNMP_PORT,)

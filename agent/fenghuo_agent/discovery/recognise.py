@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -19,6 +20,7 @@ from fenghuo_agent.snmp.walk import Limits, Walker
 if TYPE_CHECKING:
     from fenghuo_agent.profiles import Library
     from fenghuo_agent.profiles.identify import Identity
+    from fenghuo_agent.topology.seen import Seen
 
 ENGINE_ID = Column("snmpEngineID", (1, 3, 6, 1, 6, 3, 10, 2, 1, 1), scalar=True)
 BRIDGE = Column("dot1dBaseBridgeAddress", (1, 3, 6, 1, 2, 1, 17, 1, 1), scalar=True)
@@ -122,39 +124,48 @@ async def _surroundings(session: Session, result: Recognised, *, bindings: bool)
     """Own addresses and neighbours; one question first tells which of the tables there are."""
     from fenghuo_agent.topology import addresses, mibs  # noqa: PLC0415 — what is not used takes no memory
     from fenghuo_agent.topology import neighbours as protocols  # noqa: PLC0415 — see above
-    from fenghuo_agent.topology.seen import Seen  # noqa: PLC0415 — see above
+    from fenghuo_agent.topology.seen import Seen as Told  # noqa: PLC0415 — see above
 
     heard = {mibs.LLDP_REMOTE[0].oid[:-1], mibs.LLDP2_REMOTE[0].oid[:-1], mibs.CDP_ADDRESS.oid[:-1]}
     there = await present(session, {mibs.AD_ENT.oid, mibs.ADDRESS.oid, *heard})
-    seen = Seen(session.target.instance)
+    seen = Told(session.target.instance)
     walker = Walker(session, TABLES)
     if there - heard:
         await addresses.own(walker, seen)
         result.own = sorted(seen.addresses)
     if there & heard:
         await protocols.read(walker, seen)
-        result.hints += _unique((address, each.protocol) for each in seen.neighbours for address in each.addresses)
     if bindings:
         await addresses.bindings(walker, seen)
-        result.hints += _unique((address, "arp") for _, address in seen.bindings)
+    result.hints = hints_of(seen)
 
 
-def _unique(hints: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
-    return list(dict.fromkeys(hints))
+def hints_of(seen: Seen) -> list[tuple[str, str]]:
+    """Addresses of others that a device knows: of neighbours that told it, and of its tables of ARP and Neighbour Discovery."""
+    told = ((address, each.protocol) for each in seen.neighbours for address in each.addresses)
+    return list(dict.fromkeys([*told, *((address, "arp") for _, address in seen.bindings)]))
 
 
-def recogniser(folders: Sequence[Path] = ()) -> Recognise:
-    """Recognises by the profiles, which are loaded when the first device is found; `folders` are the user's own."""
-    from fenghuo_agent.profiles import Library, identify  # noqa: PLC0415 — what finds nothing needs no profiles
-
-    loaded: list[Library] = []
+def recogniser(library: Callable[[], Library]) -> Recognise:
+    """Recognises by the profiles of `library`, which is asked for when the first device is found."""
+    from fenghuo_agent.profiles import identify  # noqa: PLC0415 — what finds nothing needs no profiles
 
     async def identity(session: Session) -> Identity:
-        if not loaded:
-            loaded.append(Library.load(list(folders)))
-        return await identify(session, loaded[0])
+        return await identify(session, library())
 
     async def of(session: Session, *, bindings: bool) -> Recognised:
         return await recognise(session, identity, bindings=bindings)
 
     return of
+
+
+def shipped(folders: Sequence[Path] = ()) -> Callable[[], Library]:
+    """The profiles that come with the program and those in `folders`, loaded once, when they are needed."""
+
+    @cache
+    def load() -> Library:
+        from fenghuo_agent.profiles import Library  # noqa: PLC0415 — see above
+
+        return Library.load(list(folders))
+
+    return load

@@ -14,7 +14,6 @@ from fenghuo_agent.inputs.base import Input
 if TYPE_CHECKING:
     from fenghuo_agent.config import AgentConfig
     from fenghuo_agent.discovery.config import DiscoverConfig
-    from fenghuo_agent.inputs.snmp.config import SnmpConfig
     from fenghuo_agent.inputs.snmp.input import SnmpInput
     from fenghuo_agent.inputs.snmp_trap.config import SnmpTrapConfig
 
@@ -34,7 +33,7 @@ def build_inputs(config: AgentConfig, clock: Clock, random: Random, registry: Co
         polled = SnmpInput(asked.snmp, clock=clock, random=random, registry=registry)
         built.append(polled)
         if asked.snmp.discover is not None:
-            built.append(_discovery(asked.snmp, asked.snmp.discover, config, polled, clock, random, registry))
+            built.append(_discovery(asked.snmp.discover, config, polled, clock, random, registry))
     if asked.snmp_trap is not None:
         built.append(_snmp_trap(asked.snmp_trap, config, polled, clock, random, registry))
     if asked.mqtt_sensor:
@@ -52,7 +51,6 @@ def build_inputs(config: AgentConfig, clock: Clock, random: Random, registry: Co
 
 
 def _discovery(
-    section: SnmpConfig,
     options: DiscoverConfig,
     config: AgentConfig,
     polled: SnmpInput,
@@ -62,19 +60,25 @@ def _discovery(
 ) -> Input:
     """Devices that are found by themselves, for the input `polled`."""
     from fenghuo_agent.discovery.config import state_path  # noqa: PLC0415 — see above
+    from fenghuo_agent.discovery.devices_file import ignored  # noqa: PLC0415 — see above
     from fenghuo_agent.discovery.input import DiscoveryInput  # noqa: PLC0415 — see above
-    from fenghuo_agent.discovery.recognise import recogniser  # noqa: PLC0415 — see above
+    from fenghuo_agent.discovery.recognise import hints_of, recogniser  # noqa: PLC0415 — see above
+
+    async def around() -> list[tuple[str, str]]:
+        seen = polled.topology.topology.seen.values() if polled.topology is not None else ()
+        return [hint for each in seen for hint in hints_of(each)]
 
     return DiscoveryInput(
-        section,
-        options,
+        lambda: polled.settings,
         state_path(options, config.spool.path),
         polling=polled,
-        recognise=recogniser(),
+        recognise=recogniser(lambda: polled.library),
         clock=clock,
         random=random,
         entropy=os.urandom,
         registry=registry,
+        around=around,
+        ignored=lambda: ignored(polled.settings.devices_file),
     )
 
 

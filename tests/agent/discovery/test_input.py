@@ -98,6 +98,7 @@ class World:
     recognised: dict[str, Recognised] = field(default_factory=dict)
     ignored: list = field(default_factory=list)
     nearby: list[tuple[str, str]] = field(default_factory=list)
+    config: SnmpConfig | None = None
 
     def input(self, **options) -> DiscoveryInput:
         config = SnmpConfig.model_validate(
@@ -116,9 +117,9 @@ class World:
         async def around():
             return self.nearby
 
+        self.config = config
         return DiscoveryInput(
-            config,
-            config.discover,
+            lambda: self.config,
             self.path,
             polling=self.polling,
             recognise=recognise,
@@ -159,7 +160,7 @@ async def test_what_is_found_is_told_and_polled_with_the_credential_that_works(w
     world.network.at("10.0.0.3", device())
     await world.input().scan(world.basket)
     assert world.basket.actions == [("device-found", "10.0.0.3")]
-    assert [asset.id for asset in world.basket.assets] == ["discovery:10.0.0.3"]
+    assert [asset.id for asset in world.basket.assets] == ["snmp:10.0.0.3"]
     assert world.basket.events[0].document["host"]["name"] == "device 10.0.0.3"
     assert {instance: each.credential for instance, each in world.polling.devices.items()} == {"10.0.0.3": "right one"}
 
@@ -358,3 +359,34 @@ def _collector(source: DiscoveryInput):
     from fenghuo_agent.discovery.metrics import Metrics
 
     return Metrics(source.totals, lambda: source.register.devices, lambda: 0, CollectorRegistry())
+
+
+async def test_other_subnets_in_the_configuration_are_scanned_within_a_minute_or_so(world: World):
+    source = world.input()
+    await world.run(source, 600)
+    world.network.sent.clear()
+    world.config = world.config.replace(discover={"subnets": ["10.0.5.0/29"]})
+    await world.run(source, 200)
+    assert {target.host for _, target, _ in world.network.sent} == {f"10.0.5.{number}" for number in range(1, 7)}
+
+
+async def test_a_credential_that_was_mended_is_used_at_the_next_scan(world: World):
+    world.network.at("10.0.0.3", device("mended"))
+    source = world.input()
+    await source.scan(world.basket)
+    assert world.basket.events == []
+    world.config = world.config.replace(credentials=[{"name": "right one", "community": "mended"}])
+    await source.scan(world.basket)
+    assert world.polling.devices["10.0.0.3"].credential == "right one"
+
+
+async def test_what_is_polled_tells_of_itself_by_the_polls(world: World):
+    world.network.at("10.0.0.3", device())
+    source = world.input()
+    await source.scan(world.basket)
+    await source.scan(world.basket)
+    assert len(world.basket.assets) == 1
+    world.polling.devices.clear()
+    world.ignored.append(parse_address("10.0.0.3"))
+    await source.scan(world.basket)
+    assert len(world.basket.assets) == 2

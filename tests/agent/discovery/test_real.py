@@ -18,7 +18,7 @@ import pytest
 from fenghuo.cli import main
 from fenghuo.clock import SystemClock
 from fenghuo_agent.discovery.attempts import Attempts
-from fenghuo_agent.discovery.recognise import recogniser
+from fenghuo_agent.discovery.recognise import recogniser, shipped
 from fenghuo_agent.discovery.scan import Manners, Scan
 from fenghuo_agent.discovery.subnets import Scope, parse_spans
 from servers.process import free_port
@@ -45,7 +45,7 @@ async def scanned(
         lambda _: credentials,
         manners=Manners(rate=rate, timeout=0.4, retries=1),
         attempts=Attempts(most, clock, b"salt"),
-        recognise=recogniser(),
+        recognise=recogniser(shipped()),
         clock=clock,
         random=random.Random(1),
     )
@@ -215,7 +215,7 @@ from fenghuo.cli import main
 from fenghuo.clock import SystemClock
 from fenghuo_agent.discovery.attempts import Attempts
 from fenghuo_agent.discovery.neighbours import kernel_neighbours
-from fenghuo_agent.discovery.recognise import recogniser
+from fenghuo_agent.discovery.recognise import recogniser, shipped
 from fenghuo_agent.discovery.scan import Manners, Scan, neighbour_hints
 from fenghuo_agent.discovery.subnets import Scope, parse_spans
 from fenghuo_agent.snmp.access import Credential
@@ -225,7 +225,7 @@ async def main():
     scope = Scope(parse_spans(["2001:db8:7::/64", "fe80::/10", "10.77.0.0/29"]), parse_spans(["10.77.0.1"]))
     credentials = [Credential.model_validate({"community": "test-community"})]
     scan = Scan(scope, lambda _: credentials, manners=Manners(rate=200, timeout=4.0, retries=1),
-        attempts=Attempts(2, clock, b"s"), recognise=recogniser(), clock=clock, random=random.Random(1))
+        attempts=Attempts(2, clock, b"s"), recognise=recogniser(shipped()), clock=clock, random=random.Random(1))
     deadline = clock.monotonic() + 20
     while "2001:db8:7::2" not in {each.address for each in kernel_neighbours()}:
         with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as sock:

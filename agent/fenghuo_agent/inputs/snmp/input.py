@@ -79,6 +79,16 @@ class SnmpInput:
         return frozenset(("topology",)) if self.topology is not None else frozenset()
 
     @property
+    def settings(self) -> SnmpConfig:
+        """The configuration that it goes by now."""
+        return self._shared.config
+
+    @property
+    def library(self) -> Library:
+        """The profiles by which devices are read."""
+        return self._shared.library
+
+    @property
     def tally(self) -> Tally:
         """What was counted so far."""
         return self._shared.tally
