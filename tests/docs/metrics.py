@@ -36,7 +36,9 @@ site: bj/haidian/zgc-no1
 agent: gw1
 collector: mqtt://127.0.0.1:1
 inputs:
-  snmp: {credentials: [{community: x}], devices: [{address: 127.0.0.1}]}
+  snmp: {credentials: [{community: x}], devices: [{address: 127.0.0.1}], discover: [127.0.0.0/30]}
+  snmp_trap: {}
+  probe: [127.0.0.1]
   mqtt_sensor: [{broker: "mqtt://127.0.0.1:1", topic: "{room}/{device}"}]
 spool: {path: spool.db}
 """
