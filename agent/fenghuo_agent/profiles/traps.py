@@ -1,12 +1,13 @@
 """Notifications by number: what the profiles' `traps:` say of them, and the names of the objects that they carry.
 
-Only the parts of the files that speak of notifications are read, and only of files that have some; the library's other
-content costs nothing here.
+Only the parts of the files that speak of notifications are read, only of files that have some, and only once one of that
+maker's comes; the library's other content costs nothing here.
 """
 
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -26,6 +27,10 @@ from fenghuo_agent.snmp.ber import Oid
 
 log = logging.getLogger(__name__)
 _PARTS = (b"name:", b"extends:", b"objects:", b"traps:")
+_ENTERPRISES: Oid = (1, 3, 6, 1, 4, 1)
+_NUMBERS = re.compile(rb"(?m)^[ \t]+['\"]?\.?([0-2](?:\.\d{1,10}){1,127})['\"]?[ \t]*:")
+STANDARD = 0
+"""Stands for the notifications that are no maker's own; 0 is nobody's enterprise number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,26 +44,29 @@ class Notice:
 
 
 class Notices:
-    """Notifications and objects, both by the octets of their numbers, which take less room than arcs."""
+    """Notifications and objects, both by the octets of their numbers, which take less room than arcs.
 
-    def __init__(self, notices: Mapping[bytes, Notice], columns: Mapping[bytes, Column]) -> None:
-        self._notices = notices
-        self._columns = columns
-        self._sizes = sorted({len(name) for name in columns}, reverse=True)
+    What a maker's notifications mean is read when the first of them comes: a school knows few makers.
+    """
 
-    def __len__(self) -> int:
-        return len(self._notices)
+    def __init__(self, library: Library | None = None) -> None:
+        self._library = library
+        self._sources = _sources(library) if library else {}
+        self._notices: dict[bytes, Notice] = {}
+        self._columns: dict[bytes, Column] = {}
+        self._sizes: list[int] = []
+        self._read(STANDARD)
 
     @classmethod
     def of(cls, library: Library) -> Notices:
         """Those of every profile. A file that is wrong is logged and left out."""
-        notices, columns, problems = _gather(library)
-        for problem in problems:
-            log.error("%s", problem)
-        return cls(notices, columns)
+        return cls(library)
 
     def find(self, oid: Oid) -> Notice | None:
         """What is known of a notification; a 0 before the last arc, which v1 puts in or takes out, makes no difference."""
+        maker = _maker(oid)
+        if maker in self._sources:
+            self._read(maker)
         found = self._notices.get(ber.oid(oid))
         if found is None and len(oid) > 3:
             other = (*oid[:-2], oid[-1]) if oid[-2] == 0 else (*oid[:-1], 0, oid[-1])
@@ -73,40 +81,72 @@ class Notices:
                 return column, ber.arcs(name)[len(column.oid) :]
         return None
 
+    def _read(self, maker: int) -> None:
+        names = self._sources.pop(maker, ())
+        if self._library is None:
+            return
+        problems: list[Problem] = []
+        bodies = _Bodies(self._library)
+        for name in names:
+            self._take(name, bodies, problems)
+        self._sizes = sorted({len(each) for each in self._columns}, reverse=True)
+        for problem in problems:
+            log.error("%s", problem)
+
+    def _take(self, name: str, bodies: _Bodies, problems: list[Problem]) -> None:
+        """A profile's notifications and objects; one of the user's own goes before ours, whichever was read first."""
+        columns, notices = _content(name, bodies, problems)
+        for column in columns:
+            known = self._columns.setdefault(ber.oid(column.oid)[2:], column)
+            if column.enum and not known.enum:
+                self._columns[ber.oid(column.oid)[2:]] = column
+        own = not bodies.is_shipped(name)
+        for number, notice in notices.items():
+            known_notice = self._notices.get(number)
+            if known_notice is None or (own and bodies.is_shipped(known_notice.profile)):
+                self._notices[number] = notice
+
 
 def check(library: Library) -> list[Problem]:
     """What is wrong with the notifications of any profile."""
-    return _gather(library)[2]
-
-
-def _gather(library: Library) -> tuple[dict[bytes, Notice], dict[bytes, Column], list[Problem]]:
-    bodies = _Bodies(library)
-    notices: dict[bytes, Notice] = {}
-    columns: dict[bytes, Column] = {}
     problems: list[Problem] = []
-    for name in _own_first(library):
-        try:
-            body = bodies.with_traps(name)
-        except Located as error:
-            problems += error.problems
-            continue
-        if body is None:
-            continue
-        objects = dict(bodies.objects(name, problems))
-        for column in objects.values():
-            known = columns.setdefault(ber.oid(column.oid)[2:], column)
-            if column.enum and not known.enum:
-                columns[ber.oid(column.oid)[2:]] = column
-        for number, trap in body.traps.items():
-            message = _template(trap.message, objects, partial(bodies.place, name, number), problems)
-            notices.setdefault(ber.oid(oid_of(number)), Notice(trap.name, trap.level, message, name))
-    return notices, columns, problems
+    bodies = _Bodies(library)
+    for name in library.names:
+        if b"\ntraps:" in content_of(library.file(name).path):
+            _content(name, bodies, problems)
+    return problems
 
 
-def _own_first(library: Library) -> list[str]:
-    """Names of profiles; a user's own say what a notification means before ours do."""
-    shipped = shipped_path()
-    return sorted(library.names, key=lambda name: library.file(name).path.is_relative_to(shipped))
+def _sources(library: Library) -> dict[int, list[str]]:
+    """The profiles that speak of a maker's notifications, by the maker's enterprise number; the rest under `STANDARD`."""
+    found: dict[int, list[str]] = {}
+    for name in library.names:
+        content = content_of(library.file(name).path)
+        start = content.find(b"\ntraps:")
+        if start >= 0:
+            numbers = {match[1] for match in _NUMBERS.finditer(content, start)}
+            for maker in {_maker(oid_of(number.decode())) for number in numbers}:
+                found.setdefault(maker, []).append(name)
+    return found
+
+
+def _maker(oid: Oid) -> int:
+    return oid[len(_ENTERPRISES)] if oid[: len(_ENTERPRISES)] == _ENTERPRISES and len(oid) > 6 else STANDARD
+
+
+def _content(name: str, bodies: _Bodies, problems: list[Problem]) -> tuple[list[Column], dict[bytes, Notice]]:
+    """The objects that a profile's notifications may carry, and these."""
+    try:
+        body = bodies.get(name)
+    except Located as error:
+        problems += error.problems
+        return [], {}
+    objects = dict(bodies.objects(name, problems))
+    notices: dict[bytes, Notice] = {}
+    for number, trap in body.traps.items():
+        message = _template(trap.message, objects, partial(bodies.place, name, number), problems)
+        notices[ber.oid(oid_of(number))] = Notice(trap.name, trap.level, message, name)
+    return list(objects.values()), notices
 
 
 def _template(
@@ -133,17 +173,17 @@ class _Bodies:
     def __init__(self, library: Library) -> None:
         self._library = library
         self._bodies: dict[str, ProfileBody] = {}
+        self._shipped = shipped_path()
 
-    def with_traps(self, name: str) -> ProfileBody | None:
-        """A profile that has notifications of its own. Raises `Located`."""
-        file = self._library.file(name)
-        return self._body(name) if b"\ntraps:" in b"\n" + content_of(file.path) else None
+    def is_shipped(self, name: str) -> bool:
+        """Whether a profile is one of ours."""
+        return self._library.file(name).path.is_relative_to(self._shipped)
 
     def objects(self, name: str, problems: list[Problem]) -> Iterator[tuple[str, Column]]:
         """Objects of what a profile extends, farthest first, so that nearer ones win."""
         for each in reversed(self._chain(name)):
             try:
-                objects = self._body(each).objects
+                objects = self.get(each).objects
             except Located as error:
                 problems += error.problems
                 continue
@@ -171,7 +211,8 @@ class _Bodies:
         add(BASE, 0)
         return chain
 
-    def _body(self, name: str) -> ProfileBody:
+    def get(self, name: str) -> ProfileBody:
+        """A profile's objects and notifications. Raises `Located`."""
         if name not in self._bodies:
             self._bodies[name] = _parse(self._library.file(name))
         return self._bodies[name]

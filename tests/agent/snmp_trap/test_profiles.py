@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from unittest import mock
 
 import pytest
 
 from fenghuo_agent.inputs.snmp_trap.notification import Notification
 from fenghuo_agent.inputs.snmp_trap.translate import Limits, Sender, content_of, document_of, text_of
 from fenghuo_agent.profiles import Library
+from fenghuo_agent.profiles.files import profile_files
 from fenghuo_agent.profiles.traps import Notices, check
 from fenghuo_agent.snmp import ber
 from fenghuo_agent.snmp.ber import Varbind
@@ -30,10 +32,9 @@ def varbind(oid: str, tag: int, value: bytes) -> Varbind:
 
 def document(notices: Notices, oid: str, *varbinds: Varbind) -> dict:
     notification = Notification(2, False, tuple(map(int, oid.split("."))), varbinds=list(varbinds))
+    notice = notices.find(notification.oid)
     content = content_of(notification, notices, Limits())
-    return document_of(
-        notification, content, notices.find(notification.oid), Sender("10.0.0.1", "10.0.0.1", "boiler-house")
-    )
+    return document_of(notification, content, notice, Sender("10.0.0.1", "10.0.0.1", "boiler-house"))
 
 
 @pytest.fixture
@@ -60,6 +61,32 @@ def test_words_of_a_profile_of_ones_own(own):
     assert trap["objects"] == {"boilerTemperature": 90, "boilerState": "hot", "boilerName": "一号锅炉"}
     assert trap["varbinds"] == [{"oid": "1.3.6.1.4.1.99999.5.1", "type": "octets", "value": "00:1b:21:ff:fe:01"}]
     assert made["message"] == "boiler-house: 一号锅炉 7 is hot: 90 °C"
+
+
+def test_a_profile_of_ones_own_wins_even_where_ours_was_read_first(tmp_path):
+    """Ours speaks of two makers, one's own of the second."""
+    ours, mine = tmp_path / "ours", tmp_path / "mine"
+    ours.mkdir()
+    mine.mkdir()
+    entry = "  1.3.6.1.4.1.{}.0.1: {{name: {}, level: low}}\n"
+    (ours / "a.yaml").write_text("name: a\ntraps:\n" + entry.format(99998, "first") + entry.format(99999, "second"))
+    (mine / "z.yaml").write_text("name: z\ntraps:\n" + entry.format(99999, "mine"))
+    library = Library(profile_files([ours, mine])[0])
+    with mock.patch("fenghuo_agent.profiles.traps.shipped_path", return_value=ours):
+        notices = Notices.of(library)
+        names = [notices.find((1, 3, 6, 1, 4, 1, maker, 0, 1)) for maker in (99998, 99999)]
+    assert [found.name for found in names if found] == ["first", "mine"]
+
+
+def test_a_maker_s_notifications_are_read_when_one_of_them_comes(notices):
+    fresh = Notices.of(Library.load())
+    assert fresh.column(ber.oid((1, 3, 6, 1, 4, 1, 318, 2, 3, 3, 0))[2:]) is None
+    found = fresh.find((1, 3, 6, 1, 4, 1, 318, 0, 5))
+    assert found is not None
+    column = fresh.column(ber.oid((1, 3, 6, 1, 4, 1, 318, 2, 3, 3, 0))[2:])
+    assert column is not None
+    assert column[0].name == "mtrapargsString"
+    assert fresh.find((1, 3, 6, 1, 4, 1, 2**32 - 1, 0, 5)) is None
 
 
 def test_a_profile_of_ones_own_wins_over_ours(tmp_path):

@@ -189,7 +189,7 @@ def test_values_are_bounded_in_number_and_size():
 
     name = ber.oid((1, 3, 6, 1, 4, 1, 99999, 1))[2:]
     many = [ber.Varbind(name, ber.OCTETS, b"x" * 5000)] * 100
-    content = content_of(Notification(2, False, (1, 3, 6), varbinds=many), Notices({}, {}), Limits(8, 64))
+    content = content_of(Notification(2, False, (1, 3, 6), varbinds=many), Notices(), Limits(8, 64))
     assert content.omitted == 92
     assert [len(each["value"]) for each in content.others] == [64] * 8
 
@@ -249,7 +249,7 @@ def test_kinds_beyond_those_told_apart_are_summed():
     summary = Summary(lambda _: True)
     for number in range(100):
         summary.shed("10.0.0.1", DEVICE, 1, ber.oid((1, 3, 6, 1, 4, 1, 99999, 0, number))[2:])
-    document = storm_document("10.0.0.1", "", summary.take()["10.0.0.1"], Notices({}, {}), 60)
+    document = storm_document("10.0.0.1", "", summary.take()["10.0.0.1"], Notices(), 60)
     kinds = {each["name"]: each["count"] for each in document["fenghuo"]["trap"]["shed"]["kinds"]}
     assert kinds.pop("others") == 100 - MAX_KINDS
     assert len(kinds) == MAX_KINDS

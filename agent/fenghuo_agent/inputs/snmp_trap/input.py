@@ -219,8 +219,8 @@ class SnmpTrapInput:
     def _document(self, passed: Passed, host: str) -> Document:
         """The event's document; a port or device whose state it is about is polled at once."""
         notification = passed.notification
-        content = content_of(notification, self._notices, self._limits)
         notice = self._notices.find(notification.oid)
+        content = content_of(notification, self._notices, self._limits)
         if notice is None:
             self.tally.unnamed += 1
         device, label = self._device(host, notification.agent)
