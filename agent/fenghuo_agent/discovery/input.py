@@ -32,7 +32,7 @@ from fenghuo_agent.snmp.access import Target
 log = logging.getLogger(__name__)
 
 SOON = 10.0
-"""Seconds from the agent's start to the first scan: polls of known devices go first."""
+"""Seconds from the start of an agent that knows devices to its first scan: their polls go first."""
 TAKE_EVERY = 30.0
 LOOK_EVERY = 60.0
 MOST_REMEMBERED = 16_384
@@ -117,8 +117,10 @@ class DiscoveryInput:
 
     async def run(self, accumulator: Accumulator) -> None:
         """Have known devices polled, then scan until cancelled."""
-        self._adopt(device for device in self.register.devices if device.state != "gone")
-        await self._sleep(SOON)
+        known = [device for device in self.register.devices if device.state != "gone"]
+        self._adopt(known)
+        if known:
+            await self._sleep(SOON)
         while True:
             self._reread()
             due = self._scanned + self._options.interval * 1000

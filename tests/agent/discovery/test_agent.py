@@ -14,7 +14,6 @@ from fenghuo.clock import SystemClock
 from fenghuo.config import parse
 from fenghuo.errors import Located
 from fenghuo_agent.config import AgentConfig
-from fenghuo_agent.discovery import input as discovery
 from fenghuo_agent.inputs import build_inputs
 from servers.snmpd import COMMUNITY, Snmpd, snmpd
 
@@ -52,8 +51,7 @@ def configuration(tmp_path: Path, snmp: str) -> AgentConfig:
     return parse(text.encode(), AgentConfig, env={}, file="agent.yaml", folder=tmp_path)
 
 
-async def test_one_subnet_and_one_community_are_enough_to_be_polled(agent: Snmpd, tmp_path: Path, monkeypatch):
-    monkeypatch.setattr(discovery, "SOON", 0.0)
+async def test_one_subnet_and_one_community_are_enough_to_be_polled(agent: Snmpd, tmp_path: Path):
     config = configuration(
         tmp_path,
         f"    discover: ['127.0.0.0/29:{agent.port}']\n    credentials: [{{community: wrong}}, {{community: {COMMUNITY}}}]\n",
