@@ -49,7 +49,12 @@ def tlv(tag: int, content: bytes) -> bytes:
 
 def integer(value: int) -> bytes:
     """An INTEGER in its shortest form."""
-    return tlv(INTEGER, value.to_bytes(value.bit_length() // 8 + 1, signed=True))
+    return tlv(INTEGER, signed(value))
+
+
+def signed(value: int) -> bytes:
+    """A two's complement number in as few octets as hold it."""
+    return value.to_bytes((value + (value < 0)).bit_length() // 8 + 1, signed=True)
 
 
 def oid(arcs: Oid) -> bytes:

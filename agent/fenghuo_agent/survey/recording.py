@@ -114,6 +114,5 @@ def _content(tag: int, value: bytes, *, hexadecimal: bool) -> bytes:
     if tag == OID:
         return ber.oid(tuple(int(arc) for arc in text.strip(".").split(".")))[2:] if text else b"\0"
     if tag in _NUMBERS:
-        number = int(text)
-        return number.to_bytes(number.bit_length() // 8 + 1, signed=True)
+        return ber.signed(int(text))
     raise ValueError(f"a type {tag}")
