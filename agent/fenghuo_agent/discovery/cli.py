@@ -54,6 +54,16 @@ def discover(
     rate: Annotated[
         int | None, typer.Option("--rate", metavar="N", min=1, max=10_000, help="Datagrams a second in all.")
     ] = None,
+    wrong_attempts: Annotated[
+        int | None,
+        typer.Option(
+            "--wrong-attempts",
+            metavar="N",
+            min=1,
+            max=100,
+            help="Most a day for one v3 user at one device that it refuses.",
+        ),
+    ] = None,
     profiles: Annotated[
         list[Path] | None,
         typer.Option("--profiles", metavar="FOLDER", help="Profiles of your own, which win over ours."),
@@ -81,7 +91,16 @@ def discover(
     from fenghuo_agent.discovery.job import configured, job_of  # noqa: PLC0415 — see above
 
     section = configured(config) if config else None
-    job = job_of(section, subnets or [], given, exclude=exclude or [], port=port, rate=rate, profiles=profiles or [])
+    job = job_of(
+        section,
+        subnets or [],
+        given,
+        exclude=exclude or [],
+        port=port,
+        rate=rate,
+        wrong_attempts=wrong_attempts,
+        profiles=profiles or [],
+    )
     outcome = command.run(job)
     command.show(outcome, as_json=as_json)
     if write:

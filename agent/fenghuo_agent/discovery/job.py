@@ -64,6 +64,7 @@ def job_of(
     exclude: Sequence[str] = (),
     port: str = "",
     rate: int | None = None,
+    wrong_attempts: int | None = None,
     profiles: Sequence[Path] = (),
 ) -> Job:
     """The job of these options; what they do not say is the configuration's. Raises `Unusable`."""
@@ -88,7 +89,7 @@ def job_of(
         scope=scope,
         credentials_of=chooser or (lambda _: credentials),
         manners=Manners(rate=rate or defaults.rate, timeout=defaults.timeout, retries=defaults.retries),
-        wrong_attempts=defaults.wrong_attempts,
+        wrong_attempts=wrong_attempts or defaults.wrong_attempts,
         profiles=profiles,
         state=(config.state if config else None) or own_state(),
         names=config.snmp.credentials if config else (),

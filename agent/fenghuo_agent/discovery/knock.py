@@ -81,7 +81,7 @@ class Knocker:
             if door is not None:
                 await self._pacer.turn()
                 self._ask(wire, door)
-            elif turns.due is not None:
+            elif self._doors and turns.due is not None:
                 await self._sleep(min(LOOK, max(0.001, turns.due - self._clock.monotonic())))
             elif not fresh:
                 return
@@ -89,7 +89,7 @@ class Knocker:
     @property
     def idle(self) -> bool:
         """Whether nothing is left to ask."""
-        return self._turns.idle
+        return not self._doors or self._turns.idle
 
     def add(self, target: Target, how: str) -> None:
         """Ask there as well."""

@@ -126,6 +126,13 @@ async def test_an_address_of_which_the_network_says_that_nobody_answers_is_asked
     assert getattr(made.knocker.counts, counted) == 1
 
 
+async def test_a_scan_ends_with_the_last_address_that_is_settled(network, knocking):
+    for number in range(1, 11):
+        network.errors[parse_address(f"10.0.0.{number}")] = errno.ECONNREFUSED, 0.001
+    await knocking([community()]).at(*(f"10.0.0.{number}" for number in range(1, 11)))
+    assert network.clock.monotonic() < 0.2
+
+
 async def test_an_unrelated_error_changes_nothing(network, knocking):
     target = parse_address("10.0.0.1")
     network.errors[target] = errno.EMSGSIZE, 0.1
