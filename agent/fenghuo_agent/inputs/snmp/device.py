@@ -225,7 +225,7 @@ class Device:
         deadline, session.deadline = session.deadline, started + options.learn_deadline
         limits = Limits(options.max_repetitions, options.max_rows, options.max_reply)
         try:
-            learnt = await learn(session, limits, shared.library)
+            learnt = await learn(session, limits, shared.library, self._learnt)
         except SnmpError as error:
             shared.tally.walk(error.kind)
             raise
@@ -235,7 +235,8 @@ class Device:
         if learnt.faults and (self._learnt is None or learnt.faults != self._learnt.faults):
             log.warning("%s: %s", self.instance, "; ".join(learnt.faults), extra={"device": self.instance})
         now = shared.clock.monotonic()
-        self._relearn_at = now + options.relearn * shared.random.uniform(0.9, 1.1)
+        again = min(options.relearn, MOVES_APART) if learnt.partial else options.relearn
+        self._relearn_at = now + again * shared.random.uniform(0.9, 1.1)
         self._moves_from = now + MOVES_APART
         first = self._learnt is None
         self._adopt(accumulator, learnt)

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from fenghuo.model import Layout, Table, Value
 from fenghuo_agent.inputs.snmp.plan import Fit
+from fenghuo_agent.inputs.snmp.reach import knock
 from fenghuo_agent.snmp import ber
 from fenghuo_agent.snmp.ber import ABSENT, Malformed, Oid, Varbind
 from fenghuo_agent.snmp.errors import ErrorStatus, Faulty, Unanswered
@@ -74,9 +75,9 @@ class Answers:
             try:
                 size = await self._chunk(session, chunk, found)
             except (_TooMuch, Unanswered) as error:
+                if isinstance(error, Unanswered):
+                    await knock(session)  # a device that answers nothing at all has not found this too much
                 if not self._fit.shrink():
-                    if isinstance(error, Unanswered):
-                        raise
                     raise Faulty(f"{session.target.instance} finds a request for one object too big") from None
                 continue
             largest = max(largest, size) if len(chunk) == self._fit.size else largest

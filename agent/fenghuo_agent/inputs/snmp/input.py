@@ -49,7 +49,10 @@ class Changes:
 
     def __str__(self) -> str:
         parts = [("added", self.added), ("removed", self.removed), ("changed", self.changed)]
-        return ", ".join(f"{len(found)} {word}" for word, found in parts if found) or "none added, removed or changed"
+        return (
+            ", ".join(f"{len(found)} {word}" for word, found in parts if found)
+            or "the same as before, by the options and credentials of now"
+        )
 
 
 class SnmpInput:

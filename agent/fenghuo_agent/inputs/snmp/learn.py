@@ -13,7 +13,7 @@ from fenghuo_agent.inputs.snmp.profiled import profiled
 from fenghuo_agent.profiles import Identity, Library
 from fenghuo_agent.snmp import ber
 from fenghuo_agent.snmp.ber import ABSENT, Malformed, Oid, Varbind
-from fenghuo_agent.snmp.errors import Faulty
+from fenghuo_agent.snmp.errors import Faulty, SnmpError
 from fenghuo_agent.snmp.message import GET, GET_BULK, GET_NEXT, NO_ERROR
 from fenghuo_agent.snmp.objects import SCALAR, Object
 from fenghuo_agent.snmp.session import Session
@@ -33,6 +33,8 @@ class Learnt:
     identity: Identity
     blocks: tuple[Block, ...] = ()
     faults: tuple[str, ...] = field(default=())
+    partial: bool = False
+    """Whether what the profiles name could not be read; `identity` and `blocks` are then those of before."""
 
     @property
     def sensors(self) -> int:
@@ -40,8 +42,11 @@ class Learnt:
         return sum(len(block.extras) for block in self.blocks if block.name == "sensor")
 
 
-async def learn(session: Session, limits: Limits, library: Library) -> Learnt:
-    """Read a device's facts and rows, and what its profiles name. Raises `SnmpError` where it does not answer."""
+async def learn(session: Session, limits: Limits, library: Library, before: Learnt | None = None) -> Learnt:
+    """Read a device's facts and rows, and what its profiles name. Raises `SnmpError` where it does not answer.
+
+    Ports are not lost for what goes wrong with a profile's tables: those are then as they were `before`.
+    """
     facts = await get_present(session, [(item, SCALAR) for item in mibs.FACTS])
     walker = Walker(session, limits)
     ports = await walker.walk((*mibs.IF_LABELS, *mibs.IF_COLUMNS, mibs.IF_DISCONTINUITY))
@@ -49,9 +54,9 @@ async def learn(session: Session, limits: Limits, library: Library) -> Learnt:
     slow = [row for row in rows if (row,) not in ports.columns[mibs.IF_HIGH_CAPACITY[0]]]
     fallback = await walker.walk(mibs.IF_FALLBACK) if slow else Walked()
     columns, missing = _grid(rows, ports, fallback, frozenset(slow))
-    identity, blocks, faults = await profiled(session, limits, library)
     texts = {item.name: _text(varbind) for (item, _), varbind in facts.items()}
     texts |= await _chassis(session)
+    identity, blocks, faults, partial = await _profiled(session, limits, library, before)
     numbers = {
         item.name: value
         for item in mibs.WATCHED
@@ -71,7 +76,18 @@ async def learn(session: Session, limits: Limits, library: Library) -> Learnt:
         identity=identity,
         blocks=tuple(blocks),
         faults=(*ports.faults, *fallback.faults, *faults),
+        partial=partial,
     )
+
+
+async def _profiled(
+    session: Session, limits: Limits, library: Library, before: Learnt | None
+) -> tuple[Identity, Sequence[Block], Sequence[str], bool]:
+    try:
+        return *await profiled(session, limits, library), False
+    except Exception as error:  # noqa: BLE001 — profiles are data, a user's own among them: one must not cost the ports
+        fault = f"what its profiles name was not read: {error if isinstance(error, SnmpError) else repr(error)}"
+    return before.identity if before else Identity(), before.blocks if before else (), [fault], True
 
 
 async def get_present(session: Session, wanted: Sequence[tuple[Object, Oid]]) -> dict[tuple[Object, Oid], Varbind]:

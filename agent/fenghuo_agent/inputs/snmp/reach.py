@@ -55,6 +55,11 @@ class Reach:
         self.session.envelope = self._shared.keyring.envelope(self._candidates[0])
         return False
 
+    @property
+    def settled(self) -> bool:
+        """Whether a credential is known to be let in."""
+        return self._credential is not None
+
     def visit(self) -> Session:
         """A new, unopened session with the credential in use; it shares the device's manners and engine."""
         options, mine = self._shared.config, self.session

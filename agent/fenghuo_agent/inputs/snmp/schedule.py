@@ -170,7 +170,7 @@ class Schedule:
             return await device.reach.stirs()
 
     async def _poll(self, device: Device, accumulator: Accumulator) -> None:
-        if device.state != "up":
+        if device.state != "up" or not device.reach.settled:
             async with self._probing:
                 await device.reach.contact(device.failures)
         if device.unlearnt:
