@@ -24,7 +24,6 @@ async def own(walker: Walker, seen: Seen) -> list[str]:
     found = [decode.address_of_arcs(index) for index in walked.columns[mibs.AD_ENT]]
     found += [decode.inet_address(index) for index in walked.columns[mibs.ADDRESS]]
     seen.addresses = frozenset(address for address in found if decode.useful(address))
-    seen.macs = frozenset(mac for mac in seen.macs if not shared(mac))
     return walked.faults
 
 

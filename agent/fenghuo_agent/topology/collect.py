@@ -44,5 +44,6 @@ async def collect(session: Session, limits: Limits, contexts: Contexts | None = 
             faults += await vlans.read(session, limits, seen, contexts)
         except SnmpError:
             silent.add("stations")
+    seen.macs = frozenset(mac for mac in seen.macs if not addresses.shared(mac))
     seen.silent, seen.faults = frozenset(silent), tuple(faults)
     return seen

@@ -27,12 +27,12 @@ class Forwarding:
         self.root_ports = {name: ports.get(self.root, 0) for name, ports in self.via.items()}
 
     def _choose_root(self) -> str:
-        """The agent where a switch knows where it is; else the switch that most others see."""
+        """The agent where a switch knows where it is; else the switch that sees most devices, and is seen by most."""
         heard = Counter(device for ports in self.via.values() for device in ports)
         if heard[AGENT]:
             return AGENT
-        bridges = sorted((-heard[name], name) for name in self.via)
-        return bridges[0][1] if bridges else ""
+        bridges = sorted((-len(ports), -heard[name], name) for name, ports in self.via.items())
+        return bridges[0][2] if bridges else ""
 
     def towards_bridges(self) -> Iterable[tuple[str, int]]:
         """Ports on which another switch is seen."""
@@ -61,7 +61,17 @@ class Forwarding:
             for higher, port in above.items()
             if higher != lower and self.via[higher].get(lower) == port and self.below(higher, port)
         }
-        return sorted(name for name in above if name not in covered)
+        return sorted(name for name in above if name not in covered and not self._hidden(name, above[name], device))
+
+    def _hidden(self, name: str, port: int, device: str) -> bool:
+        """Whether a switch behind the same port sees the device too, but does not know its own way to the root: it may stand between."""
+        return any(
+            device in ports
+            and other not in (name, device, self.root)
+            and not self.root_ports[other]
+            and self.via[name].get(other) == port
+            for other, ports in self.via.items()
+        )
 
     def infer(self, links: Links) -> None:
         """Add the links of switches whose way to the root nobody told.

@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import TypeVar
 
 from fenghuo_agent.topology import decode
-from fenghuo_agent.topology.addresses import shared
 from fenghuo_agent.topology.model import Node, host_of
 from fenghuo_agent.topology.seen import Neighbour, Seen
 
@@ -19,7 +18,7 @@ class Directory:
 
     def __init__(self, seen: Mapping[str, Seen]) -> None:
         self._seen = seen
-        self.macs = _owners((mac, name) for name, one in seen.items() for mac in one.macs if not shared(mac))
+        self.macs = _owners((mac, name) for name, one in seen.items() for mac in one.macs)
         self._addresses = _owners(
             (text, name) for name, one in seen.items() for text in {*one.addresses, host_of(name)}
         )

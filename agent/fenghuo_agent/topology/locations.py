@@ -23,12 +23,12 @@ def locate(
 ) -> tuple[Locations, dict[str, dict[int, int]]]:
     """The place of each MAC, and how many MACs each port of each switch has.
 
-    A MAC may be seen on several ports where it moved a moment ago: the nearest counts, and of equally near ones that with
-    the fewest MACs.
+    A MAC may be seen on several ports where it moved a moment ago: the nearest counts, of equally near ones that with
+    the fewest MACs, and of such the one that was told last.
     """
     port_macs = {name: one.count() for name, one in seen.items() if one.bridge}
     places: list[Place] = []
-    weights: list[tuple[int, int]] = []
+    weights: list[tuple[int, int, int]] = []
     found: dict[int, int] = {}
     switches = {mac for mac, owner in directory.macs.items() if owner in forwarding.via}
     for name, one in seen.items():
@@ -42,7 +42,7 @@ def locate(
                 if uplinks.get((name, port), ACCESS) != ACCESS:
                     rank = FURTHER if (name, port) in further else BEHIND_UNREAD
                 places.append(Place(name, port, rank != FURTHER, one.time))
-                weights.append((rank, counts[port]))
+                weights.append((rank, counts[port], -one.time))
             before = found.get(mac)
             if (before is None or weights[number] < weights[before >> 16]) and mac not in switches:
                 found[mac] = number << 16 | vlan

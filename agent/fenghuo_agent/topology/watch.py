@@ -122,7 +122,7 @@ class Watch:
                 continue
             if not _settled(was, before) or not _settled(location, topology):
                 continue
-            if was.place.instance in silent or location.place.instance not in self._read:
+            if location.place.instance in silent or location.place.instance not in self._read:
                 continue
             if self._restless.quiet((decode.mac_text(location.mac),), now):
                 yield changes.host_moved(topology, location, was)

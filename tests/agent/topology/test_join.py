@@ -53,7 +53,26 @@ def test_forwarding_tables_that_know_only_who_answers_the_agent_are_enough():
     assert drawn(topology, network) == CHAIN
 
 
-def test_without_the_agent_in_any_table_the_switch_that_most_others_see_is_the_root():
+def test_a_switch_that_sees_others_is_their_root_though_they_see_nobody():
+    network = Network()
+    for name in ("core", "left", "right"):
+        network.box(name, lldp=False)
+    network.cable("core", 2, "left", 1)
+    network.cable("core", 3, "right", 1)
+    seen = network.seen(talkers={"left", "right"})
+    for name in ("left", "right"):
+        seen[network.instance(name)].stations = Stations([(0xAA, 105, 1)])
+    assert drawn(join(seen), network) == {"core:Gi0/2 - left:", "core:Gi0/3 - right:"}
+
+
+def test_where_either_of_two_switches_may_stand_before_the_other_no_link_is_made_up():
+    network = chain(lldp=False)
+    del network.cables["core", 1]
+    topology = join(network.seen(talkers={"middle", "edge"}))
+    assert drawn(topology, network) == set()
+
+
+def test_without_the_agent_in_any_table_the_switch_that_sees_most_is_the_root():
     network = chain(lldp=False)
     topology = join(network.seen(talkers={"core", "edge", "middle"}))
     assert drawn(topology, network) == CHAIN
@@ -91,6 +110,21 @@ def test_a_ring_without_lldp_gets_its_blocked_link_from_the_spanning_tree():
     seen = network.seen()
     designated(seen[network.instance("edge")], 2, network.boxes["core"], 3)
     assert drawn(join(seen, AGENT), network) == CHAIN | {"core:Gi0/3 - edge:Gi0/2"}
+
+
+def test_where_somebody_speaks_on_a_port_the_spanning_tree_adds_nothing():
+    network = Network()
+    network.box("core")
+    network.box("middle", "dumb")
+    network.box("edge", lldp=False)
+    network.host("agent", "core", 1, lldp=False)
+    network.cable("core", 2, "middle", 1)
+    network.cable("middle", 2, "edge", 1)
+    seen = network.seen()
+    seen[network.instance("core")].neighbours.append(network.neighbour(102, network.boxes["middle"], 1))
+    seen[network.instance("edge")].neighbours.append(network.neighbour(101, network.boxes["middle"], 2))
+    designated(seen[network.instance("edge")], 1, network.boxes["core"], 2)
+    assert drawn(join(seen, AGENT), network) == {"core:Gi0/2 - middle:Gi0/1", "edge:Gi0/1 - middle:Gi0/2"}
 
 
 def test_an_aggregate_is_one_link_between_aggregates():
@@ -247,6 +281,15 @@ def test_a_mac_on_two_access_ports_is_on_the_one_with_fewer():
     edge.stations.add(printer, 105, 1)
     topology = join(seen, AGENT)
     assert place(topology, network, "printer") == ("edge", 7, True)
+
+
+def test_of_two_switches_that_say_alike_the_one_that_said_it_last_is_right():
+    network = chain(lldp=True)
+    for latest, there in (("core", ("core", 9, True)), ("edge", ("edge", 7, True))):
+        seen = network.seen()
+        seen[network.instance("core")].stations.add(network.boxes["printer"].mac, 109, 1)
+        seen[network.instance(latest)].time = 5
+        assert place(join(seen, AGENT), network, "printer") == there
 
 
 def test_a_mac_that_only_far_switches_know_is_somewhere_behind_their_port():

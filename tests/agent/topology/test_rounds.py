@@ -112,6 +112,23 @@ async def test_devices_that_are_down_are_not_asked_and_what_they_said_is_kept(sw
     assert len(bench.rounds.topology.locations) == 1
 
 
+async def test_a_device_that_went_down_keeps_the_link_that_only_its_neighbour_told(switch, make_device):
+    core = await make_device()
+    agents.interfaces(core.objects, *((port, f"Gi{port}", "", f"00:11:22:00:01:{port:02x}") for port in (1, 2)))
+    agents.learnt(core.objects, "00:11:22:00:00:11", 2, vlan=1)
+    bench = Bench(core, switch, interval=60)
+    await bench.rounds.tick(bench.recorder)
+    assert len(bench.rounds.topology.links) == 1
+    bench.devices[1].state = "down"
+    core.objects = {name: value for name, value in core.objects.items() if name[:8] != (*agents.BRIDGE, 7)}
+    await bench.wait(900)
+    assert bench.devices[0].visits > 10
+    assert len(bench.rounds.topology.links) == 1
+    bench.devices[1].state = "up"
+    await bench.wait(300)
+    assert len(bench.rounds.topology.links) == 0
+
+
 async def test_a_device_that_is_not_polled_any_more_ends_its_series(switch, make_device):
     other = await make_device()
     agents.interfaces(other.objects, (1, "eth0", "eth0", "00:11:22:00:00:21"))

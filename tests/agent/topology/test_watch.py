@@ -14,10 +14,10 @@ MINUTE = 60_000
 class Story:
     """Rounds over a network that changes."""
 
-    def __init__(self, **limits) -> None:
+    def __init__(self, *, lldp: bool = True, **limits) -> None:
         self.network = Network()
         for name in ("core", "left", "right"):
-            self.network.box(name)
+            self.network.box(name, lldp=lldp)
         self.network.host("agent", "core", 1, lldp=False)
         self.network.cable("core", 2, "left", 1)
         self.network.cable("core", 3, "right", 1)
@@ -103,6 +103,37 @@ def test_a_device_that_does_not_answer_takes_no_link_with_it(story):
         assert story.round(silent=("left",), alter=forget) == []
         assert {link.key for link in story.topology.links} == before
     assert story.round() == []
+
+
+def test_a_link_that_only_forwarding_tables_knew_stays_while_its_device_is_silent():
+    story = Story(lldp=False)
+    story.round()
+    before = {link.key for link in story.topology.links}
+    assert len(before) == 2
+    uplinks = dict(story.topology.uplinks)
+    for _ in range(5):
+        assert story.round(silent=("left",)) == []
+        assert {link.key for link in story.topology.links} == before
+        assert story.topology.uplinks == uplinks
+    assert story.round() == []
+
+
+def test_a_device_without_links_hangs_where_it_hung_while_it_is_silent(story):
+    read = story.network.seen
+    story.network.seen = lambda **more: read(read={"core", "left", "right", "printer"}, **more)
+    story.round()
+    printer, left = story.network.instance("printer"), story.network.instance("left")
+    assert story.topology.attached == {printer: left}
+    for _ in range(3):
+        story.round(silent=("printer",))
+        assert story.topology.attached == {printer: left}
+
+
+def test_a_host_that_went_from_a_silent_switch_to_another_has_moved(story):
+    story.round()
+    story.unplug("left", 7)
+    story.network.cable("printer", 1, "right", 8)
+    assert actions(story.round(silent=("left",))) == ["host-moved"]
 
 
 def test_a_link_put_into_another_port_has_moved(story):
