@@ -27,7 +27,6 @@ from fenghuo.model import Asset, Event, Table
 from fenghuo_agent.inputs.snmp_trap import SnmpTrapConfig
 from fenghuo_agent.inputs.snmp_trap.input import SnmpTrapInput
 from fenghuo_agent.profiles.library import Library
-from fenghuo_agent.profiles.traps import Notices
 from fenghuo_agent.snmp import ber
 from fenghuo_agent.snmp.access import Credential
 from fenghuo_agent.snmp.message import TRAP_2, request
@@ -108,11 +107,12 @@ class V3:
 
 def build(folder: Path, port: int, **options: Any) -> SnmpTrapInput:
     settings = {"listen": [f"127.0.0.1:{port}"], "credentials": [{"community": COMMUNITY}, USER], **options}
+    library = Library.load()
     return SnmpTrapInput(
         SnmpTrapConfig.model_validate(settings),
-        credentials=[],
+        credentials=list,
+        library=lambda: library,
         state=folder / "engine.json",
-        notices=Notices.of(Library.load()),
         clock=SystemClock(),
         random=random.Random(1),
         registry=CollectorRegistry(),

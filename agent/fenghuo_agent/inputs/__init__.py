@@ -93,13 +93,13 @@ def _snmp_trap(
     """Notifications, of devices that have the names and are polled by the input `polled`."""
     from fenghuo_agent.inputs.snmp_trap.input import STATE, SnmpTrapInput  # noqa: PLC0415 — see above
     from fenghuo_agent.profiles.library import Library  # noqa: PLC0415 — see above
-    from fenghuo_agent.profiles.traps import Notices  # noqa: PLC0415 — see above
 
+    shipped = None if polled else Library.load()
     return SnmpTrapInput(
         section,
-        credentials=config.inputs.snmp.credentials if config.inputs.snmp else [],
+        credentials=lambda: polled.settings.credentials if polled else [],
+        library=lambda: polled.library if polled else shipped or Library.load(),
         state=config.spool.path.parent / STATE,
-        notices=Notices.of(Library.load()),
         clock=clock,
         random=random,
         registry=registry,

@@ -57,8 +57,13 @@ class Basket:
 
 
 @pytest.fixture(scope="session")
-def notices() -> Notices:
-    return Notices.of(Library.load())
+def library() -> Library:
+    return Library.load()
+
+
+@pytest.fixture(scope="session")
+def notices(library: Library) -> Notices:
+    return Notices.of(library)
 
 
 def credentials() -> list[dict]:
@@ -115,7 +120,7 @@ Start = Callable[..., "contextlib.AbstractAsyncContextManager[Running]"]
 
 
 @pytest.fixture
-def start(tmp_path: Path, notices: Notices) -> Start:
+def start(tmp_path: Path, library: Library) -> Start:
     """Starts an input; options of the section by name, beside `clock`, `name_of` and `poke`."""
 
     @contextlib.asynccontextmanager
@@ -127,9 +132,9 @@ def start(tmp_path: Path, notices: Notices) -> Start:
         registry = CollectorRegistry()
         source = SnmpTrapInput(
             SnmpTrapConfig.model_validate(settings),
-            credentials=[],
+            credentials=list,
+            library=lambda: library,
             state=tmp_path / state,
-            notices=notices,
             clock=clock or SystemClock(),
             random=random.Random(7),
             registry=registry,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from pathlib import Path
+from unittest import mock
 
 import pytest
 from hypothesis import HealthCheck, example, given, settings
@@ -33,7 +34,8 @@ from .datagrams import (
     trap_2c,
 )
 
-NOTICES = Notices.of(Library.load())
+LIBRARY = Library.load()
+NOTICES = Notices.of(LIBRARY)
 SENDER = V3Sender()
 VALID = [
     trap_2c((1, 3, 6, 1, 6, 3, 1, 1, 5, 3), if_index(3), integer((1, 3, 6, 1, 2, 1, 2, 2, 1, 8, 3), 2)),
@@ -54,11 +56,17 @@ class Deaf:
 
 def source_of(basket: Basket) -> SnmpTrapInput:
     section = {"credentials": [{"community": COMMUNITY}, CREDENTIAL, {"user": "plain"}], "device_burst": 100_000}
+    config = SnmpTrapConfig.model_validate({**section, "total_burst": 1_000_000, "strangers_rate": 100_000})
+    with mock.patch.object(Notices, "of", return_value=NOTICES):
+        return _build(config, basket)
+
+
+def _build(config: SnmpTrapConfig, basket: Basket) -> SnmpTrapInput:
     source = SnmpTrapInput(
-        SnmpTrapConfig.model_validate({**section, "total_burst": 1_000_000, "strangers_rate": 100_000}),
-        credentials=[],
+        config,
+        credentials=list,
+        library=lambda: LIBRARY,
         state=Path("unused"),
-        notices=NOTICES,
         clock=VirtualClock(),
         random=random.Random(1),
         registry=CollectorRegistry(),

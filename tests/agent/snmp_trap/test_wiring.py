@@ -17,6 +17,7 @@ from fenghuo_agent.config import AgentConfig
 from fenghuo_agent.inputs import build_inputs
 from fenghuo_agent.inputs.snmp.input import SnmpInput
 from fenghuo_agent.inputs.snmp_trap.input import SnmpTrapInput
+from fenghuo_agent.profiles import Library
 from servers.process import free_port
 from servers.snmpd import COMMUNITY, has_ipv6, snmpd
 
@@ -158,6 +159,36 @@ def test_credentials_are_those_of_polling_where_none_are_given(tmp_path):
         configured("{snmp_trap: {}}", tmp_path)
     with pytest.raises(Located, match="it would believe nobody"):
         configured("{snmp: {}, snmp_trap: {}}", tmp_path)
+
+
+async def test_credentials_and_profiles_that_change_for_polling_change_here(tmp_path):
+    port = free_port(socket.SOCK_DGRAM)
+    inputs = "{{snmp: {{credentials: [{{community: {}}}], profiles: [mine]}}, snmp_trap: {{listen: ['127.0.0.1:{}']}}}}"
+    (tmp_path / "mine").mkdir()
+    polled, traps = built(inputs.format("before", port), tmp_path)
+    assert polled is not None
+    basket = Everything()
+    task = asyncio.create_task(traps.run(basket))
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        await until(lambda: traps.listening)
+        sock.connect(("127.0.0.1", port))
+        sock.send(trap_2c(community="after"))
+        await until(lambda: traps.tally.received == 1)
+        assert traps.tally.denied == {"community": 1}
+        polled.reconfigure(configured(inputs.format("after", port), tmp_path).inputs.snmp)
+        own = "name: own\ntraps:\n  1.3.6.1.6.3.1.1.5.3: {name: linkDown, level: critical}\n"
+        (tmp_path / "mine" / "own.yaml").write_text(own)
+        polled.use(Library.load([tmp_path / "mine"]))
+        traps.follow()
+        sock.send(trap_2c(community="after"))
+        sock.send(trap_2c(community="before"))
+        await until(lambda: traps.tally.received == 3)
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
+    assert traps.tally.accepted == 1
+    assert traps.tally.denied == {"community": 2}
+    assert basket.traps[0]["level"] == "critical"
 
 
 @pytest.mark.parametrize(

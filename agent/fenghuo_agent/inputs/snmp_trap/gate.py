@@ -50,11 +50,17 @@ class Gate:
         random: Random,
         believed: frozenset[bytes],
     ) -> None:
-        self._communities = frozenset(_communities(credentials))
-        users = [credential for credential in credentials if credential.user is not None]
-        self._authority = Authority(users, engines, now, random, believed)
-        self._seen: OrderedDict[int, float] = OrderedDict()
+        self._engines = engines
         self._now = now
+        self._random = random
+        self._believed = believed
+        self._seen: OrderedDict[int, float] = OrderedDict()
+        self.use(credentials)
+
+    def use(self, credentials: Sequence[Credential]) -> None:
+        """Believe these from now on; what was seen is remembered."""
+        self._communities = frozenset(_communities(credentials))
+        self._authority = Authority(credentials, self._engines, self._now, self._random, self._believed)
 
     def judge(self, datagram: bytes, host: str) -> Passed:
         """The notification in a datagram. Raises `Malformed`, `Refusal` or `Duplicate`."""

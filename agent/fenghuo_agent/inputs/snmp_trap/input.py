@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from ipaddress import ip_address, ip_network
 from pathlib import Path
@@ -35,6 +35,7 @@ from fenghuo_agent.inputs.snmp_trap.summary import (
 )
 from fenghuo_agent.inputs.snmp_trap.tally import Metrics, Tally
 from fenghuo_agent.inputs.snmp_trap.translate import DATASET, Limits, Sender, content_of, document_of
+from fenghuo_agent.profiles.library import Library
 from fenghuo_agent.profiles.traps import Notices
 from fenghuo_agent.snmp.access import Credential
 from fenghuo_agent.snmp.ber import Malformed
@@ -47,6 +48,7 @@ STATE = "snmp-engine.json"
 DENIED_SECONDS = 3600.0
 """A device that is not believed is told of when that begins, and every hour that it goes on."""
 SAVE_SECONDS = 300.0
+LOOK_SECONDS = 5.0
 ADDRESS = "address"
 _RESTARTS = frozenset(((1, 3, 6, 1, 6, 3, 1, 1, 5, 1), (1, 3, 6, 1, 6, 3, 1, 1, 5, 2)))
 _LINKS = frozenset(((1, 3, 6, 1, 6, 3, 1, 1, 5, 3), (1, 3, 6, 1, 6, 3, 1, 1, 5, 4)))
@@ -56,9 +58,10 @@ _NO_IPV6 = frozenset((errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL))
 class SnmpTrapInput:
     """Receives notifications.
 
-    `credentials` let devices in where the configuration has none of its own; `state` is the file of engines where it names
-    none. `name_of` gives a polled device's label by its address, empty where it is not polled; `poke` has a device, or
-    one port of it, polled at once. `notices` says what notifications mean.
+    `credentials` gives those that let devices in where the configuration has none of its own, and `library` the profiles
+    that say what notifications mean; both are asked again while it runs, so that it follows what is changed for polling.
+    `state` is the file of engines where the configuration names none. `name_of` gives a polled device's label by its
+    address, empty where it is not polled; `poke` has a device, or one port of it, polled at once.
     """
 
     name = "snmp_trap"
@@ -69,9 +72,9 @@ class SnmpTrapInput:
         self,
         config: SnmpTrapConfig,
         *,
-        credentials: Iterable[Credential],
+        credentials: Callable[[], Sequence[Credential]],
+        library: Callable[[], Library],
         state: Path,
-        notices: Notices,
         clock: Clock,
         random: Random,
         registry: CollectorRegistry,
@@ -80,7 +83,10 @@ class SnmpTrapInput:
         entropy: Entropy | None = None,
     ) -> None:
         self._config = config
-        self._notices = notices
+        self._library = library
+        self._known = library()
+        self._notices = Notices.of(self._known)
+        self._credentials = credentials
         self._clock = clock
         self._name_of = name_of or _nameless
         self._poke = poke
@@ -89,8 +95,9 @@ class SnmpTrapInput:
         self._relays = frozenset(config.relays)
         own = bytes.fromhex(config.engine_id) if config.engine_id else None
         self._engines = Engines(config.state or state, clock.monotonic, own=own)
+        self._believed = self._wanted()
         self._gate = Gate(
-            config.credentials or list(credentials),
+            self._believed,
             self._engines,
             clock.monotonic,
             random,
@@ -124,8 +131,10 @@ class SnmpTrapInput:
         try:
             self._open()
             while True:
-                await asyncio.sleep(self._config.summary_interval)
-                self.summarise()
+                await asyncio.sleep(min(LOOK_SECONDS, self._config.summary_interval))
+                self.follow()
+                if self._clock.monotonic() - self._told >= self._config.summary_interval:
+                    self.summarise()
                 await self._save()
         finally:
             self.read_drops()
@@ -157,6 +166,20 @@ class SnmpTrapInput:
     def listening(self) -> bool:
         """Whether it listens now."""
         return bool(self._listeners)
+
+    def follow(self) -> None:
+        """Go by other credentials and profiles, where polling does so by now."""
+        believed, known = self._wanted(), self._library()
+        if believed != self._believed:
+            self._believed = believed
+            self._gate.use(believed)
+            _log.info("notifications are believed by %d credentials now", len(believed))
+        if known is not self._known:
+            self._known = known
+            self._notices = Notices.of(known)
+
+    def _wanted(self) -> Sequence[Credential]:
+        return self._config.credentials or self._credentials()
 
     def read_drops(self) -> None:
         """Ask the kernel how many datagrams it dropped."""
