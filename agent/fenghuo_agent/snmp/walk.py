@@ -110,6 +110,13 @@ class Walker:
         """Ask for less from now on; False where that is not possible."""
         return self._manners.shrink(self._asked)
 
+    def _fit(self, size: int) -> None:
+        """After a good answer of `size` octets: ask for less where it is longer than it should be, as names may be."""
+        if size > self._limits.reply and self._asked > 1:
+            self._manners.shrink(max(2, 2 * self._asked * self._limits.reply // size))
+        else:
+            self._manners.answered()
+
     def _refused(self, columns: list[_Column], error: ErrorStatus) -> None:
         culprits = columns[error.index - 1 : error.index] if error.index > 0 else columns
         for column in culprits or columns:
@@ -127,7 +134,7 @@ class Walker:
             raise Faulty(f"{self._session.target.instance}: a walk is answered by {reason}") from None
         self._session.returned += len(found)
         if len(found) >= len(columns):
-            self._manners.answered()
+            self._fit(len(pdu.varbinds))
         elif not self._shrink():
             for column in columns[len(found) :]:
                 self._end(column, "the device leaves it out of its answer")

@@ -273,3 +273,26 @@ async def test_devices_of_the_devices_file_come_and_go_with_it(make_device, make
     with pytest.raises(Located, match=r"devices.yaml:\d+:\d+: .*no credential named 'none'"):
         reloads.take(file.changed())
     assert [device.instance for device in source.devices] == [second.address]
+
+
+async def test_while_others_are_learnt_anew_a_known_device_is_polled_by_what_is_known(
+    make_device, make_input, recorder
+):
+    """Other profiles for all, and one place to learn in, which a slow device holds: the other loses no poll."""
+    slow, quick = await make_device("127.0.1.1"), await make_device("127.0.1.2")
+    for device in (slow, quick):
+        device.ports(2)
+    source = make_input(slow.address, quick.address, interval=0.2, learning=1, timeout=2)
+    loop = asyncio.get_running_loop()
+    received = slow.datagram_received
+    async with run(source, recorder):
+        await until(lambda: polls(recorder, slow.address) and polls(recorder, quick.address))
+        slow.datagram_received = lambda data, peer: loop.call_later(0.2, received, data, peer)
+        before = len(polls(recorder, quick.address))
+        source.devices[0].relearn()
+        asked = len(slow.requests)
+        await until(lambda: len(slow.requests) > asked + 1)
+        source.use(source._shared.library)
+        await until(lambda: len(polls(recorder, quick.address)) >= before + 6)
+        times = polls(recorder, quick.address)[before:]
+    assert max(later - earlier for earlier, later in pairwise(times)) < 390

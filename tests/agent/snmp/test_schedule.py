@@ -191,10 +191,10 @@ async def test_a_surprise_with_one_device_does_not_end_the_others(
     source = make_input(*(device.address for device in devices), interval=0.1)
     poll = Device.poll
 
-    async def surprise(self, accumulator) -> None:
+    async def surprise(self, accumulator, **options) -> None:
         if self.instance == devices[0].address:
             raise ZeroDivisionError("a bug")
-        await poll(self, accumulator)
+        await poll(self, accumulator, **options)
 
     monkeypatch.setattr(Device, "poll", surprise)
     async with run(source, recorder):

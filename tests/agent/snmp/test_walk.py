@@ -5,7 +5,7 @@ from __future__ import annotations
 from fenghuo_agent.snmp import ber
 from fenghuo_agent.snmp.message import GET_BULK, GET_NEXT
 
-from .conftest import IF, IFX
+from .conftest import IF, IFX, octets
 
 
 async def test_when_rows_do_not_increase_the_column_ends_and_the_rest_is_read(
@@ -93,3 +93,27 @@ async def test_interfaces_without_64_bit_counters_give_their_32_bit_ones(make_de
     asked = [name for names in device.asked()[-1:] for name in names]
     assert (*IF, 10, 1) not in asked
     assert (*IFX, 6, 3) not in asked
+
+
+async def test_when_names_are_long_fewer_rows_are_asked_for_so_that_answers_fit_the_path(
+    make_device, make_input, recorder
+):
+    device = await make_device()
+    device.ports(60)
+    for index in range(1, 61):
+        device.objects[(*IFX, 18, index)] = octets("uplink to the distribution switch of building " + "b" * 60)
+        device.objects[(*IF, 2, index)] = octets("Ten-GigabitEthernet " + "x" * 60)
+    sizes: list[int] = []
+
+    def note(answer: bytes, _) -> list[bytes]:
+        sizes.append(len(answer))
+        return [answer]
+
+    device.mangle = note
+    source = make_input(device.address)
+    await source.once(recorder)
+    assert recorder.last("interface").layout.height == 60
+    sizes.clear()
+    source.devices[0].relearn()
+    await source.once(recorder)
+    assert max(sizes) <= 1500

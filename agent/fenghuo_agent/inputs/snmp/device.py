@@ -94,8 +94,13 @@ class Device:
         return self.config.interval or self._shared.config.interval
 
     @property
+    def known(self) -> bool:
+        """Whether its rows were learnt, however long ago."""
+        return self._learnt is not None
+
+    @property
     def unlearnt(self) -> bool:
-        """Whether the next poll has to learn the rows first."""
+        """Whether it is time to learn the rows."""
         return self._learnt is None or self._shared.clock.monotonic() >= self._relearn_at
 
     @property
@@ -177,8 +182,8 @@ class Device:
         accumulator.table(interface_table(layouts.interface, learnt, values, now, self._epochs))
         return True
 
-    async def poll(self, accumulator: Accumulator) -> None:
-        """Read everything once, of a device that was contacted before.
+    async def poll(self, accumulator: Accumulator, *, learn: bool = True) -> None:
+        """Read everything once, of a device that was contacted before; learn the rows first where it is time to.
 
         Raises `SnmpError` where that fails; nothing is handed on then.
         """
@@ -186,7 +191,7 @@ class Device:
         started = loop.time()
         self._walked = 0.0
         with self._session.open(shared.config.deadline):
-            if self.unlearnt:
+            if learn and self.unlearnt:
                 await self.reach.upgrade()
                 await self._learn(accumulator)
             values = await self._read(accumulator)

@@ -173,16 +173,17 @@ class Schedule:
         if device.state != "up" or not device.reach.settled:
             async with self._probing:
                 await device.reach.contact(device.failures)
-        if device.unlearnt:
+        if device.unlearnt and not (device.known and self._learning.locked()):
             async with self._learning, self._polling:
                 await self._timed(device, accumulator)
         else:
+            # One whose rows are known is polled by these until there is a place to learn them anew.
             async with self._polling:
-                await self._timed(device, accumulator)
+                await self._timed(device, accumulator, learn=False)
 
-    async def _timed(self, device: Device, accumulator: Accumulator) -> None:
+    async def _timed(self, device: Device, accumulator: Accumulator, *, learn: bool = True) -> None:
         started = self._shared.clock.monotonic()
-        await device.poll(accumulator)
+        await device.poll(accumulator, learn=learn)
         self._metrics.seconds.observe(self._shared.clock.monotonic() - started)
 
     def _note(self, device: Device, error: SnmpError | None) -> None:
