@@ -158,6 +158,24 @@ async def test_sensors_that_are_not_answered_cost_the_ports_nothing(device, make
     assert sum(source.tally.extras.values()) == 1
 
 
+async def test_a_device_that_dies_among_its_sensors_is_not_taken_for_one_that_bears_few(
+    device, make_input, recorder, folder
+):
+    source = make_input(device.address, profiles=[folder], timeout=0.03, retries=0)
+    await source.once(recorder)
+
+    def die(answer: bytes, _) -> list[bytes]:
+        device.silent = device.silent or any(name[: len(MINE)] == MINE for name in device.requests[-1][1])
+        return [] if device.silent else [answer]
+
+    device.mangle = die
+    await source.once(recorder)
+    device.mangle, device.silent = lambda answer, _: [answer], False
+    device.requests.clear()
+    await source.once(recorder)
+    assert max(len([name for name in names if name[: len(MINE)] == MINE]) for names in device.asked()) > 8
+
+
 async def test_when_the_answers_are_too_big_fewer_sensors_are_asked_at_once(device, make_input, recorder, folder):
     source = make_input(device.address, profiles=[folder])
     await source.once(recorder)
