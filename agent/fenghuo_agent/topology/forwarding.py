@@ -64,25 +64,32 @@ class Forwarding:
         return sorted(name for name in above if name not in covered and not self._hidden(name, above[name], device))
 
     def _hidden(self, name: str, port: int, device: str) -> bool:
-        """Whether a switch behind the same port sees the device too, but does not know its own way to the root: it may stand between."""
+        """Whether a switch sees the device too, does not know its own way to the root, and is not seen elsewhere.
+
+        It may stand between.
+        """
         return any(
             device in ports
             and other not in (name, device, self.root)
             and not self.root_ports[other]
-            and self.via[name].get(other) == port
+            and self.via[name].get(other, port) == port
             for other, ports in self.via.items()
         )
 
     def infer(self, links: Links) -> None:
         """Add the links of switches whose way to the root nobody told.
 
-        The port of the switch above may be said to lead to somebody else: then the switch hangs behind that one.
+        The port of the switch above may be said to lead to somebody else: then the switch hangs behind that one. Several
+        switches with nobody above share an unread segment, at which the agent hangs too.
         """
+        tops: list[tuple[str, int]] = []
         for name in self.via:
             own = self.root_ports.get(name, 0)
             if name == self.root or (own and links.behind(name, own)):
                 continue
             parents = self.parents(name)
+            if own and not parents:
+                tops.append((name, own))
             if len(parents) != 1:
                 continue
             parent = parents[0]
@@ -95,6 +102,15 @@ class Forwarding:
                 links.add(Told(name, own, between[0], 0, "", "fdb"))
             else:
                 links.add(Told(parent, port, name, own, "", "fdb"))
+        if self.root == AGENT:
+            self._share(links, tops)
+
+    def _share(self, links: Links, tops: list[tuple[str, int]]) -> None:
+        """Link those to one segment that see each other where they see the agent."""
+        for name, own in tops:
+            others = (other for other, port in tops if self.via[other].get(name) == port)
+            if any(self.via[name].get(other) == own for other in others):
+                links.add(Told(name, own, links.segment(), 0, "", "fdb"))
 
 
 def _ports_of(one: Seen, owners: Mapping[int, str]) -> dict[str, int]:

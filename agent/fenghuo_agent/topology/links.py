@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from fenghuo_agent.topology.identity import Directory
-from fenghuo_agent.topology.model import End, Link
+from fenghuo_agent.topology.model import SEGMENT, End, Link, Node
 from fenghuo_agent.topology.seen import Neighbour, Seen
 
 
@@ -59,6 +59,11 @@ class Links:
         self._ports[told.teller, told.port].add(told.far)
         if told.far_port:
             self._ports[told.far, told.far_port].add(told.teller)
+
+    def segment(self) -> str:
+        """The node that stands for what connects the agent and several switches, and speaks to nobody."""
+        self._directory.nodes[SEGMENT] = Node(SEGMENT, SEGMENT, known=False, capabilities=frozenset(("bridge",)))
+        return SEGMENT
 
     def behind(self, node: str, port: int) -> set[str]:
         """The nodes that a port is said to lead to."""

@@ -13,6 +13,8 @@ from fenghuo_agent.topology.seen import Bindings, Seen
 UPLINK = "yes"
 ACCESS_POINT = "access-point"
 ACCESS = "no"
+SEGMENT = "unmanaged"
+"""The node that switches share which see each other and the agent, and nobody between them."""
 AGENT = "agent"
 """The node that the agent itself is."""
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from fenghuo.model import Document
 from fenghuo_agent.topology import changes, decode
-from fenghuo_agent.topology.model import Link, Location, Topology
+from fenghuo_agent.topology.model import SEGMENT, Link, Location, Topology
 
 CONFIRM = 2
 """A link is gone once it was missing so many times in a row, each time with both ends asked."""
@@ -109,7 +109,7 @@ class Watch:
         """Whether a switch that cannot be read shows up at a port that was an access port before."""
         for near, far in ((link.a, link.b), (link.b, link.a)):
             node = topology.nodes[far.node]
-            if node.known or not node.passes_on or node.access_point or self._before is None:
+            if node.known or not node.passes_on or node.access_point or node.id == SEGMENT or self._before is None:
                 continue
             if near.node in self._read and (near.node, near.if_index) not in self._before.uplinks:
                 return True

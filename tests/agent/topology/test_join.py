@@ -237,6 +237,19 @@ def test_switches_behind_an_unmanaged_one_hang_on_the_same_port():
     assert place(topology, network, "pc") == ("left", 5, True)
 
 
+def test_switches_that_meet_the_agent_and_each_other_on_one_port_share_an_unread_segment():
+    network = Network()
+    for name in ("left", "right"):
+        network.box(name, lldp=False)
+    network.box("closet", "dumb")
+    network.host("agent", "closet", 1, lldp=False)
+    network.cable("closet", 2, "left", 1)
+    network.cable("closet", 3, "right", 1)
+    topology = join(network.seen(), AGENT)
+    assert drawn(topology, network) == {"left:Gi0/1 - unmanaged:", "right:Gi0/1 - unmanaged:"}
+    assert topology.locations.of(AGENT_MAC).behind == "unmanaged"
+
+
 def test_a_switch_that_speaks_lldp_but_cannot_be_read_stands_between_two_that_can():
     network = Network()
     network.box("core")
