@@ -28,7 +28,7 @@ from fenghuo_agent.inputs import build_inputs
 from fenghuo_agent.inputs.base import Input
 from fenghuo_agent.once import Printer, failed, printer_for
 from fenghuo_agent.pipeline import RULES_STATE, Pipeline
-from fenghuo_agent.reload import Reloads
+from fenghuo_agent.reload import ConfigFile, Reloads
 from fenghuo_agent.spool import Spool
 from fenghuo_agent.transport import Transport
 
@@ -41,10 +41,11 @@ async def run(config: AgentConfig, path: Path | None = None) -> None:
 
     `path` is the configuration's file: it is read again when it changes.
     """
+    file = ConfigFile(path, os.environ) if path is not None else None
     clock, random, registry = SystemClock(), Random(), CollectorRegistry()
     inputs = build_inputs(config, clock, random, registry)
     async with started(config, inputs, clock, random, registry) as supervisor:
-        Reloads(config, inputs, registry).watch(supervisor, path)
+        Reloads(config, inputs, registry).watch(supervisor, file)
         await supervisor.run()
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -126,15 +125,14 @@ class Reloads:
     """Keeps a running agent by its files: the configuration, and the profiles that it names."""
 
     def __init__(self, config: AgentConfig, inputs: Sequence[Input], registry: CollectorRegistry) -> None:
-        self._config = config
+        self._started = self._config = config
         self._polled = _polled(inputs) if config.inputs.snmp is not None else None
         self._metrics = ReloadMetrics(registry)
 
-    def watch(self, supervisor: Supervisor, path: Path | None) -> None:
-        """Look at the files as often as at those of rules. Without a `path` the configuration stays as it is."""
+    def watch(self, supervisor: Supervisor, file: ConfigFile | None) -> None:
+        """Look at the files as often as at those of rules. Without a `file` the configuration stays as it is."""
         interval = self._config.rules.reload_interval
-        if path is not None:
-            file = ConfigFile(path, os.environ)
+        if file is not None:
             supervisor.add("configuration", lambda: watch(file, self.take, self._metrics, interval=interval))
         polled = self._polled
         if polled is not None:
@@ -148,11 +146,11 @@ class Reloads:
 
     def take(self, config: AgentConfig) -> str:
         """Apply what can be; what came of it, in words."""
-        before, snmp = self._config, config.inputs.snmp
+        snmp = config.inputs.snmp
         said: list[str] = []
         if self._polled is not None and snmp is not None:
             said.append(f"SNMP devices: {self._polled.reconfigure(snmp)}")
-        waiting = needs_restart(before, config)
+        waiting = needs_restart(self._started, config)
         if waiting:
             said.append(f"after a restart only: {', '.join(waiting)}")
         self._config = config
@@ -178,6 +176,8 @@ LIVE = frozenset(
     }
 )  # fmt: skip
 """Options of `inputs.snmp` that take effect while it runs."""
+SWITCHED = "discover"
+"""The part of it that can be changed while it runs, but not switched on or off."""
 
 
 def needs_restart(before: AgentConfig, after: AgentConfig) -> list[str]:
@@ -190,8 +190,14 @@ def needs_restart(before: AgentConfig, after: AgentConfig) -> list[str]:
         if name != "snmp" or old is None or new is None:
             found.append(f"inputs.{name.removesuffix('_')}")
         else:
-            options = (option for option in SnmpConfig.model_fields if option not in LIVE)
-            found += [f"inputs.snmp.{option}" for option in options if _differs(old, new, option)]
+            options = [
+                option for option in SnmpConfig.model_fields if option not in LIVE and _differs(old, new, option)
+            ]
+            found += [
+                f"inputs.snmp.{option}"
+                for option in options
+                if option != SWITCHED or None in (old.discover, new.discover)
+            ]
     return found
 
 

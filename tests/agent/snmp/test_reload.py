@@ -190,6 +190,8 @@ def test_what_needs_a_restart_is_named(tmp_path):
     assert needs_restart(before, config({"devices": [{"address": "10.0.0.1"}], "interval": 5})) == []
     assert needs_restart(before, config({"concurrency": 9})) == ["inputs.snmp.concurrency"]
     assert needs_restart(before, config({}, batch={"values": 5})) == ["batch"]
+    assert needs_restart(before, config({"discover": ["10.0.0.0/24"]})) == ["inputs.snmp.discover"]
+    assert needs_restart(config({"discover": ["10.0.0.0/24"]}), config({"discover": ["10.0.0.0/23"]})) == []
 
 
 async def test_the_running_input_follows_its_file_and_ignores_a_wrong_one(
@@ -221,12 +223,15 @@ async def test_the_running_input_follows_its_file_and_ignores_a_wrong_one(
         snmp["concurrency"] = 3
         write(path, whole(tmp_path, snmp))
         await until(lambda: polls(recorder, devices[1].address))
+        snmp["retries"] = 3
+        write(path, whole(tmp_path, snmp))
+        await until(lambda: caplog.text.count("after a restart only: inputs.snmp.concurrency") == 2)
     watching.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await watching
     assert "SNMP devices: 1 added; after a restart only: inputs.snmp.concurrency" in caplog.text
     assert metrics.config.labels("refused")._value.get() == 1
-    assert metrics.config.labels("loaded")._value.get() == 1
+    assert metrics.config.labels("loaded")._value.get() == 2
     assert COMMUNITY not in caplog.text
 
 
