@@ -30,7 +30,7 @@ from fenghuo_agent.topology.collect import collect
 from fenghuo_agent.topology.host import read_host
 from fenghuo_agent.topology.join import join
 from fenghuo_agent.topology.model import ACCESS, End, Link, Location, Topology, host_of
-from fenghuo_agent.topology.rounds import root_of
+from fenghuo_agent.topology.root import root_of
 from fenghuo_agent.topology.seen import Seen
 
 AT_ONCE = 8

@@ -52,16 +52,13 @@ def _attached(topology: Topology) -> dict[str, str]:
 
 
 def _further(made: list[Link], directory: Directory, forwarding: Forwarding) -> frozenset[tuple[str, int]]:
-    """The ports that lead to switches that were read, with nobody between who cannot be."""
-    found, others = set[tuple[str, int]](), set[tuple[str, int]]()
+    """The ports that lead to switches that were read, next to them or further on."""
+    found = set(forwarding.towards_bridges())
     for link in made:
         for near, far in ((link.a, link.b), (link.b, link.a)):
-            node = directory.nodes[far.node]
-            if node.known and far.node in forwarding.via:
+            if directory.nodes[far.node].known and far.node in forwarding.via:
                 found.add((near.node, near.if_index))
-            elif node.passes_on and not node.known:
-                others.add((near.node, near.if_index))
-    return frozenset(found | (set(forwarding.towards_bridges()) - others))
+    return frozenset(found)
 
 
 def _uplinks(made: list[Link], directory: Directory, forwarding: Forwarding) -> dict[tuple[str, int], str]:

@@ -22,11 +22,11 @@ from fenghuo_agent.topology.collect import collect
 from fenghuo_agent.topology.config import TopologyConfig
 from fenghuo_agent.topology.host import Host, read_host
 from fenghuo_agent.topology.join import join
-from fenghuo_agent.topology.model import Topology, host_of
+from fenghuo_agent.topology.model import Topology
 from fenghuo_agent.topology.outages import Outages
 from fenghuo_agent.topology.readings import Readings
+from fenghuo_agent.topology.root import upstreams_of
 from fenghuo_agent.topology.seen import Seen
-from fenghuo_agent.topology.upstreams import Upstreams
 from fenghuo_agent.topology.watch import Watch
 
 log = logging.getLogger(__name__)
@@ -219,27 +219,3 @@ def _filled(seen: Seen, before: Seen | None) -> Seen:
     if "spanning-tree" in seen.silent:
         seen.designated, seen.blocked, seen.root_port = before.designated, before.blocked, before.root_port
     return seen
-
-
-def root_of(topology: Topology, configured: str, host: Host) -> str | None:
-    """From where all are reached: as configured, else the switch at which the agent hangs, else its gateway."""
-    if configured:
-        wanted = host_of(configured)
-        return next((name for name in topology.seen if host_of(name) == wanted), None)
-    for mac in sorted(host.macs):
-        location = topology.locations.of(mac)
-        if location is not None and location.place.exact:
-            return location.behind or location.place.instance
-    return gateway_of(topology, host) or (topology.whereabouts(host.gateway) if host.gateway else "") or None
-
-
-def gateway_of(topology: Topology, host: Host) -> str:
-    """The device that is the agent's gateway; empty where none is known to be."""
-    found = (name for name, one in topology.seen.items() if host.gateway in {*one.addresses, host_of(name)})
-    return next(found, "") if host.gateway else ""
-
-
-def upstreams_of(topology: Topology, configured: str, host: Host) -> Upstreams | None:
-    """The ways from the agent to all others; None where it is not known where the agent is."""
-    root = root_of(topology, configured, host)
-    return Upstreams(topology, root, gateway_of(topology, host), host.beyond) if root else None

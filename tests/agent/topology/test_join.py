@@ -9,7 +9,9 @@ import tracemalloc
 import pytest
 from agent.topology.network import AGENT_MAC, Network, arp, designated, drawn
 
-from fenghuo_agent.topology import join
+from fenghuo_agent.topology import Upstreams, join
+from fenghuo_agent.topology.host import Host
+from fenghuo_agent.topology.root import root_of
 from fenghuo_agent.topology.seen import Neighbour, Seen, Stations
 
 AGENT = frozenset((AGENT_MAC,))
@@ -248,6 +250,7 @@ def test_switches_that_meet_the_agent_and_each_other_on_one_port_share_an_unread
     topology = join(network.seen(), AGENT)
     assert drawn(topology, network) == {"left:Gi0/1 - unmanaged:", "right:Gi0/1 - unmanaged:"}
     assert topology.locations.of(AGENT_MAC).behind == "unmanaged"
+    assert root_of(topology, "", Host(AGENT)) == "unmanaged"
 
 
 def test_a_switch_that_speaks_lldp_but_cannot_be_read_stands_between_two_that_can():
@@ -262,6 +265,24 @@ def test_a_switch_that_speaks_lldp_but_cannot_be_read_stands_between_two_that_ca
     core = seen[network.instance("core")]
     core.neighbours.append(network.neighbour(102, network.boxes["middle"], 1))
     assert drawn(join(seen, AGENT), network) == {"core:Gi0/2 - middle:Gi0/1", "edge:Gi0/1 - middle:"}
+
+
+def test_the_agent_may_hang_on_a_core_that_cannot_be_read():
+    network = Network()
+    network.box("core", "dumb")
+    for number, name in enumerate(("left", "right"), 2):
+        network.box(name)
+        network.cable("core", number, name, 1)
+    network.box("leaf")
+    network.cable("left", 2, "leaf", 1)
+    network.host("agent", "core", 1, lldp=False)
+    seen = network.seen()
+    for number, name in enumerate(("left", "right"), 2):
+        seen[network.instance(name)].neighbours.append(network.neighbour(101, network.boxes["core"], number))
+    topology = join(seen, AGENT)
+    root = root_of(topology, "", Host(AGENT))
+    assert topology.nodes[root].name == "core"
+    assert Upstreams(topology, root).of(network.instance("leaf")) == network.instance("left")
 
 
 def test_a_device_that_answers_only_lldp_passes_on_what_hangs_behind_it():

@@ -9,7 +9,7 @@ from agent.topology.network import AGENT_MAC, Network
 
 from fenghuo_agent.topology import Upstreams, join
 from fenghuo_agent.topology.host import Host
-from fenghuo_agent.topology.rounds import root_of
+from fenghuo_agent.topology.root import root_of
 
 AGENT = frozenset((AGENT_MAC,))
 

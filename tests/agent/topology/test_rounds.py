@@ -20,7 +20,8 @@ from fenghuo_agent.snmp.walk import Limits
 from fenghuo_agent.topology import join
 from fenghuo_agent.topology.config import TopologyConfig
 from fenghuo_agent.topology.host import Host, read_host
-from fenghuo_agent.topology.rounds import Metrics, Rounds, gateway_of, root_of
+from fenghuo_agent.topology.root import gateway_of, root_of
+from fenghuo_agent.topology.rounds import Metrics, Rounds
 from fenghuo_agent.topology.seen import Bindings
 from servers.snmpd import COMMUNITY
 
