@@ -204,7 +204,7 @@ class SnmpTrapInput:
 
     def take(self, listener: Listener, buffer: bytearray, size: int, peer: Peer) -> None:
         """One datagram. It is decoded only where its sender has not sent too much already."""
-        tally, host = self.tally, str(peer[0])
+        tally, host = self.tally, str(peer[0]).partition("%")[0]
         version = glance.version_at(buffer, size)
         tally.versions[version] += 1
         if not self._allowed(host):

@@ -243,7 +243,8 @@ DATASETS: Mapping[str, tuple[str, ...]] = {
     "auth": ("syslog", "traps"),
     "firewall": ("syslog",),
     "syslog": ("syslog",),
-    "trap": ("traps",),
+    "trap": ("snmp_trap",),
+    "topology": ("snmp",),
     "configuration": ("syslog", "traps"),
     "suricata.alert": ("eve",),
     "asset": ("snmp",),
@@ -251,7 +252,7 @@ DATASETS: Mapping[str, tuple[str, ...]] = {
 }
 """Dataset → the inputs that send it; docs/reference/events.md says what is in it."""
 
-INPUTS = frozenset({"snmp", "mqtt_sensor", "self", "rules"})
+INPUTS = frozenset({"snmp", "snmp_trap", "mqtt_sensor", "probe", "self", "rules"})
 """The inputs that this version's agent has."""
 
 
