@@ -10,6 +10,7 @@ from fenghuo.model import Document, Layout, Table, Value
 from fenghuo_agent.inputs.base import Accumulator
 from fenghuo_agent.inputs.snmp import config, mibs
 from fenghuo_agent.inputs.snmp.asset import asset_of, attributes_of
+from fenghuo_agent.inputs.snmp.epochs import Epochs
 from fenghuo_agent.inputs.snmp.extras import Answers, Extras
 from fenghuo_agent.inputs.snmp.idle import Idle
 from fenghuo_agent.inputs.snmp.learn import Learnt, learn
@@ -45,7 +46,7 @@ class Device:
     """A device being polled. One poll at a time, under `lock`."""
 
     __slots__ = (
-        "_answers", "_asset", "_discontinuities", "_down", "_epochs", "_extras", "_fit", "_idle", "_label", "_layouts", "_learnt", "_moves_from",
+        "_answers", "_asset", "_down", "_epochs", "_extras", "_fit", "_idle", "_label", "_layouts", "_learnt", "_moves_from",
         "_reading", "_relaid", "_relearn_at", "_session", "_shared", "_uptime", "_walked", "config", "failures", "lock", "poked_at",
         "probe_at", "reach", "state",
     )  # fmt: skip
@@ -73,8 +74,7 @@ class Device:
         self._label = ""
         self._asset: Document | None = None
         self._uptime = Uptime()
-        self._epochs: list[int] = []
-        self._discontinuities: Sequence[Value] = ()
+        self._epochs = Epochs()
         self._relearn_at = 0.0
         self._moves_from = 0.0
 
@@ -179,7 +179,7 @@ class Device:
             start, source = shape.grid + line * width, shape.grid + place * width
             values[start : start + width] = found[source : source + width]
         now = self._shared.clock.now()
-        accumulator.table(interface_table(layouts.interface, learnt, values, now, self._epochs))
+        accumulator.table(interface_table(layouts.interface, learnt, values, now, self._epochs.values))
         return True
 
     async def poll(self, accumulator: Accumulator, *, learn: bool = True) -> None:
@@ -257,13 +257,9 @@ class Device:
 
     def _adopt(self, accumulator: Accumulator, learnt: Learnt) -> None:
         shared = self._shared
-        before, old = self._learnt, self._layouts
+        old = self._layouts
         shared.names.claim(self, "" if self.config.name else learnt.facts.get("sysName", ""))
-        known = dict(zip(before.shape.rows, self._epochs, strict=True)) if before else {}
-        fresh = max(self._epochs, default=0)
-        self._epochs = [known.get(row, fresh) for row in learnt.shape.rows]
-        if before is None or before.shape.rows != learnt.shape.rows:
-            self._discontinuities = ()
+        self._epochs.adopt(learnt.shape.rows)
         self._learnt = learnt
         self._extras = Extras(learnt.blocks, self._answers)
         self._lay_out(accumulator, learnt, old)
@@ -348,7 +344,7 @@ class Device:
     def _restart(self) -> None:
         self._idle = Idle(Reading(self._session, self._shared.tally))
         self._shared.tally.restarts += 1
-        self._epochs = [epoch + 1 for epoch in self._epochs]
+        self._epochs.restart()
 
     def _check_rows(self, learnt: Learnt, values: Sequence[Value]) -> None:
         """Look for vanished rows: the first column (ifAdminStatus, where there is one) has no value."""
@@ -397,20 +393,5 @@ class Device:
         if down is not None and (ended := back_table(down, now)):
             accumulator.table(ended)
         if layouts.interface is not None:
-            self._note_discontinuities(learnt, values)
-            accumulator.table(interface_table(layouts.interface, learnt, values, now, self._epochs))
-
-    def _note_discontinuities(self, learnt: Learnt, values: Sequence[Value]) -> None:
-        """Begin a new epoch for interfaces whose ifCounterDiscontinuityTime is another than at the poll before."""
-        shape = learnt.shape
-        width = len(shape.columns)
-        if shape.columns[-1] is not mibs.IF_DISCONTINUITY:
-            return
-        stop = shape.grid + width * len(shape.rows)
-        before, now = self._discontinuities, values[shape.grid + width - 1 : stop : width]
-        self._discontinuities = now
-        if now != before and len(now) == len(before):
-            self._epochs = [
-                epoch + (old is not None and new is not None and old != new)
-                for epoch, old, new in zip(self._epochs, before, now, strict=True)
-            ]
+            self._epochs.note(learnt.shape, values)
+            accumulator.table(interface_table(layouts.interface, learnt, values, now, self._epochs.values))
