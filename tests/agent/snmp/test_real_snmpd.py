@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 
 import pytest
@@ -9,7 +10,9 @@ import pytest
 from fenghuo.clock import VirtualClock
 from fenghuo_agent.inputs.snmp import mibs
 from fenghuo_agent.inputs.snmp.input import DevicesFailed
+from fenghuo_agent.snmp import ber
 from fenghuo_agent.snmp.objects import COUNTER_BITS
+from fenghuo_agent.snmp.walk import Limits, Walker
 from servers.process import free_port, wait_for
 from servers.snmpd import COMMUNITY, PASSWORD, SECRET, USERS, has_ipv6, snmpd
 
@@ -76,6 +79,23 @@ async def test_by_user_it_reads_what_snmpget_prints(agent, recorder, make_input,
     await source.once(recorder)
     check_interfaces(agent, recorder, version="2c")
     assert source.tally.timeouts == source.tally.foreign == source.tally.malformed == 0
+
+
+async def test_a_visit_by_user_goes_beside_the_polls_without_asking_anew_who_the_engine_is(agent, recorder, make_input):
+    source = make_input(agent.address(), credential=user("sha256aes"))
+    await source.once(recorder)
+    reports = source.tally.reports
+
+    async def visit() -> list[str]:
+        with source.devices[0].visit().open(10) as session:
+            walked = await Walker(session, Limits(10, 100, 1400)).walk([mibs.IF_NAME])
+        return [ber.text(varbind.value) for varbind in walked.columns[mibs.IF_NAME].values()]
+
+    found = await asyncio.gather(visit(), source.once(recorder), visit())
+    names = list(printed(agent, "snmpwalk", "1.3.6.1.2.1.31.1.1.1.1").values())
+    assert found == [names, None, names]
+    assert source.tally.reports == reports
+    assert source.tally.timeouts == source.tally.foreign == 0
 
 
 @pytest.mark.skipif(not has_ipv6(), reason="this machine has no ::1")
