@@ -55,10 +55,10 @@ def check(config: ConfigOption = DEFAULT_FILE, as_json: JsonOption = False) -> N
         load_rules(loaded.rules.files(packs_path()))
         if loaded.inputs.snmp is not None:
             from fenghuo_agent.inputs.snmp.listed import listed  # noqa: PLC0415 — help does without it
-            from fenghuo_agent.profiles import Library  # noqa: PLC0415 — help does without it
+            from fenghuo_agent.inputs.snmp.profile_folders import checked  # noqa: PLC0415 — help does without it
 
             listed(loaded.inputs.snmp)
-            Library.load(loaded.inputs.snmp.profiles)
+            checked(loaded.inputs.snmp.profiles)
 
     check_file(config, AgentConfig, as_json=as_json, further=further)
 

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from fenghuo.errors import Located
+from fenghuo.errors import Located, Problem
 from fenghuo_agent.profiles import Library
 from fenghuo_agent.profiles.files import SUFFIXES
 
@@ -21,10 +21,26 @@ Stamps = dict[Path, tuple[int, int, int]]
 def library_of(folders: Sequence[Path]) -> Library:
     """The profiles of these folders and the shipped ones; the shipped ones alone where those are wrong, which is logged."""
     try:
-        return Library.load(folders)
+        return checked(folders)
     except Located as error:
         tell("profiles of your own are left out", error)
         return Library.load()
+
+
+def checked(folders: Sequence[Path]) -> Library:
+    """The profiles of these folders and the shipped ones. Raises `Located` with all that is wrong in these folders."""
+    library = Library.load(folders)
+    own = _stamps(folders)
+    problems: list[Problem] = []
+    for name in library.names:
+        if library.file(name).path in own:
+            try:
+                library.profile(name)
+            except Located as error:
+                problems += error.problems
+    if problems:
+        raise Located(list(dict.fromkeys(problems)))
+    return library
 
 
 class ProfileFolders:
@@ -41,12 +57,7 @@ class ProfileFolders:
         if stamps == self._stamps:
             return None
         self._stamps = stamps
-        library = Library.load(folders)
-        own = {str(path) for path in stamps}
-        problems = [problem for problem in library.check() if problem.place.file in own]
-        if problems:
-            raise Located(problems)
-        return library
+        return checked(folders)
 
 
 async def watch(
