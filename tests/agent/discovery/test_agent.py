@@ -54,7 +54,7 @@ def configuration(tmp_path: Path, snmp: str) -> AgentConfig:
 async def test_one_subnet_and_one_community_are_enough_to_be_polled(agent: Snmpd, tmp_path: Path):
     config = configuration(
         tmp_path,
-        f"    discover: ['127.0.0.0/29:{agent.port}']\n    credentials: [{{community: wrong}}, {{community: {COMMUNITY}}}]\n",
+        f"    discover: {{subnets: ['127.0.0.0/29:{agent.port}'], timeout: 300ms}}\n    interval: 2s\n    credentials: [{{community: wrong}}, {{community: {COMMUNITY}}}]\n",
     )
     inputs = build_inputs(config, SystemClock(), random.Random(1), CollectorRegistry())
     basket = Basket()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 
 from fenghuo.clock import VirtualClock
@@ -88,6 +90,25 @@ async def test_silence_counts_as_wrong_and_ends_at_the_limit(network, knocking):
         await made.at("10.0.0.1")
     assert in_name_of(network, target, "monitor") == 2
     assert made.knocker.locked[0].refused == {"user monitor": "silence"}
+
+
+async def test_a_silent_user_is_given_up_after_one_repetition_however_many_attempts_are_allowed(network, knocking):
+    whole, _ = counting(network.clock)
+    target = network.at("10.0.0.1", lambda datagram: None if b"silent" in datagram else whole(datagram))
+    opened = await knocking([user("silent"), user()], most=9).at("10.0.0.1")
+    assert [each.label for each in opened] == ["user monitor"]
+    assert in_name_of(network, target, "silent") == 2
+
+
+async def test_an_answer_that_comes_while_the_next_question_waits_for_its_turn_is_followed_up_once(network, knocking):
+    answer, _ = counting(network.clock)
+    target = network.at("10.0.0.1", answer, delay=4.5)
+    others = [f"10.0.0.{number}" for number in range(2, 6)]
+    made = knocking([user()], rate=1)
+    assert len(await made.at("10.0.0.1", *others)) == 1
+    assert in_name_of(network, target, "monitor") == 1
+    times = [time for time, each, _ in network.sent if each == target]
+    assert min(after - before for before, after in itertools.pairwise(times)) >= 1.999
 
 
 async def test_a_lost_request_is_repeated_and_then_counts_no_more(network, knocking):
