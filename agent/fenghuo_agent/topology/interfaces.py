@@ -6,6 +6,7 @@ import sys
 
 from fenghuo_agent.snmp.walk import Walked, Walker
 from fenghuo_agent.topology import decode, mibs
+from fenghuo_agent.topology.compact import LIMIT
 from fenghuo_agent.topology.seen import Port, Seen
 
 PROPRIETARY = frozenset((53, 54))
@@ -26,6 +27,8 @@ async def read(walker: Walker, seen: Seen) -> list[str]:
         )
         address = decode.mac(decode.octets(columns[mibs.IF_PHYS_ADDRESS].get(index)))
         kind = decode.number(columns[mibs.IF_TYPE].get(index))
+        if index[0] >= LIMIT or not 0 <= kind < LIMIT:
+            continue
         seen.ports[index[0]] = Port(index[0], name, descr, alias, address, kind)
     seen.macs = frozenset(port.mac for port in seen.ports.values() if port.mac)
     return walked.faults + await _aggregates(walker, seen)

@@ -27,9 +27,9 @@ def join(seen: Mapping[str, Seen], agent: frozenset[int] = frozenset(), more: Bi
     uplinks = _uplinks(made, directory, forwarding)
     bindings = _together((*(one.bindings for one in seen.values()), more or Bindings()))
     further = _further(made, directory, forwarding)
-    locations, port_macs = locate(seen, further, uplinks, made, directory, forwarding)
+    locations = locate(seen, further, uplinks, made, directory, forwarding)
     nodes = {name: directory.nodes[name] for name in sorted(directory.nodes) if name != AGENT}
-    topology = Topology(nodes, made, locations, bindings, uplinks, {}, further, port_macs, seen)
+    topology = Topology(nodes, made, locations, bindings, uplinks, {}, further, seen)
     topology.attached = _attached(topology)
     return topology
 

@@ -20,20 +20,19 @@ def locate(
     links: Sequence[Link],
     directory: Directory,
     forwarding: Forwarding,
-) -> tuple[Locations, dict[str, dict[int, int]]]:
-    """The place of each MAC, and how many MACs each port of each switch has.
+) -> Locations:
+    """The place of each MAC.
 
     A MAC may be seen on several ports where it moved a moment ago: the nearest counts, of equally near ones that with
     the fewest MACs, and of such the one that was told last.
     """
-    port_macs = {name: one.count() for name, one in seen.items() if one.bridge}
     places: list[Place] = []
     weights: list[tuple[int, int, int]] = []
     found: dict[int, int] = {}
     switches = {mac for mac, owner in directory.macs.items() if owner in forwarding.via}
     for name, one in seen.items():
         numbers: dict[int, int] = {}
-        counts = port_macs.get(name, {})
+        counts = one.count()
         for mac, port, vlan in one.stations:
             number = numbers.get(port, -1)
             if number < 0:
@@ -52,4 +51,4 @@ def locate(
         for near, other in ((link.a, link.b), (link.b, link.a))
         if not directory.nodes[other.node].known and uplinks.get((near.node, near.if_index))
     }
-    return Locations(found, places, behind), port_macs
+    return Locations(found, places, behind)

@@ -157,7 +157,7 @@ class Topology:
 
     `uplinks` says of ports (instance, ifIndex) that lead on what they lead to; other ports are access ports. `attached`
     gives the node at which each device hangs that has no link. `further` are the uplinks
-    that lead to switches that were read, `port_macs` is how many MACs each port has.
+    that lead to switches that were read.
     """
 
     nodes: dict[str, Node] = field(default_factory=dict[str, Node])
@@ -167,7 +167,6 @@ class Topology:
     uplinks: dict[tuple[str, int], str] = field(default_factory=dict[tuple[str, int], str])
     attached: dict[str, str] = field(default_factory=dict[str, str])
     further: frozenset[tuple[str, int]] = frozenset()
-    port_macs: dict[str, dict[int, int]] = field(default_factory=dict[str, dict[int, int]])
     seen: Mapping[str, Seen] = field(default_factory=dict[str, Seen])
 
     def port(self, instance: str, if_index: int) -> str:

@@ -10,6 +10,7 @@ from fenghuo_agent.snmp.ber import Oid, Varbind
 from fenghuo_agent.snmp.objects import Object
 from fenghuo_agent.snmp.walk import Walked, Walker
 from fenghuo_agent.topology import decode, mibs
+from fenghuo_agent.topology.compact import LIMIT, Numbers
 from fenghuo_agent.topology.seen import Neighbour, Seen
 
 Columns = Mapping[Object, Mapping[Oid, Varbind]]
@@ -22,11 +23,13 @@ PORT_NAME = 5
 async def read(walker: Walker, seen: Seen) -> list[str]:
     """Fill in what the device heard and what it says of itself; what was wrong with its tables is returned."""
     base = await walker.walk((mibs.BASE_PORT,))
-    seen.base_ports = {
-        index[0]: port
-        for index, varbind in base.columns[mibs.BASE_PORT].items()
-        if len(index) == 1 and (port := decode.number(varbind))
-    }
+    seen.base_ports = Numbers(
+        {
+            index[0]: port
+            for index, varbind in base.columns[mibs.BASE_PORT].items()
+            if len(index) == 1 and index[0] < LIMIT and (port := decode.number(varbind)) in seen.ports
+        }
+    )
     faults = base.faults + await _lldp(walker, seen)
     faults += await _cdp(walker, seen)
     del seen.neighbours[MOST:]
@@ -136,7 +139,8 @@ def _local(columns: Columns, objects: Sequence[Object], seen: Seen, *, second: b
         port = index[0] if second else _own_port(index[0], (own, decode.text(port_descr.get(index))), names, seen)
         if port:
             found[index[0]] = port
-            seen.advertised.setdefault(own.lower(), port)
+            if names.get(own.lower()) != port:
+                seen.advertised.setdefault(own.lower(), port)
     for number in {index[1] for index in columns[mibs.LLDP_REMOTE[1]] if len(index) == 3} if not second else ():
         found.setdefault(number, seen.base_ports.get(number) or number)
     return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Mapping
 
 from fenghuo.model import Layout, Table, Value
@@ -24,8 +25,9 @@ class Readings:
         layouts: dict[tuple[str, str], Layout] = {}
         for instance, own in labels.items():
             rows = sorted(set(_links(topology, instance)))
-            counts = topology.port_macs.get(instance, {})
-            ports = {_port(topology, instance, port): count for port, count in sorted(counts.items())}
+            one = topology.seen.get(instance)
+            counts = sorted(one.count().items()) if one is not None and one.bridge else []
+            ports = {_port(topology, instance, port): count for port, count in counts}
             for name, field, keys, values in (
                 ("topology", "topology_link", LINK_KEYS, dict.fromkeys(rows, 1)),
                 ("fdb", "fdb_port_macs", PORT_KEYS, ports),
@@ -61,8 +63,8 @@ def _port(topology: Topology, instance: str, port: int) -> Row:
     found = topology.seen[instance].ports.get(port)
     uplink = topology.uplinks.get((instance, port), ACCESS)
     if found is None:
-        return str(port), "", "", uplink
-    return str(port), found.name or found.descr, found.alias, uplink
+        return sys.intern(str(port)), "", "", uplink
+    return sys.intern(str(port)), found.name or found.descr, found.alias, uplink
 
 
 def _ended(old: Layout, new: Layout | None, now: int) -> Table | None:

@@ -4,26 +4,12 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import NamedTuple
 
-
-class Port(NamedTuple):
-    """An interface: its names, its MAC (0 where it has none) and its IANAifType."""
-
-    if_index: int
-    name: str
-    descr: str
-    alias: str
-    mac: int
-    kind: int
-
-    @property
-    def label(self) -> str:
-        """What it is called: ifName, else ifDescr, else its number."""
-        return self.name or self.descr or str(self.if_index)
+from fenghuo_agent.topology.compact import Numbers, Port, Ports
 
 
 class Neighbour(NamedTuple):
@@ -178,13 +164,17 @@ class Bindings:
         return str(IPv6Address(self._wide[16 * place : 16 * place + 16]))
 
 
+__all__ = ["Bindings", "Designated", "Draft", "Neighbour", "Port", "Seen", "Stations"]
+
+
 @dataclass(slots=True)
 class Seen:
     """One device's answer.
 
     `macs` and `addresses` are its own. `counts` is how many different MACs each port of the bridge
     has, where `prune` took the stations apart. `aggregates` gives for a member port its aggregate (ifIndex both). `advertised`
-    gives for the port ids that it sends by LLDP their ifIndex. `silent` names the parts that could not be read: what is
+    gives for the port ids that it sends by LLDP their ifIndex,
+    where they are no name of that port. `silent` names the parts that could not be read: what is
     not in them is unknown, not gone. `faults` is what was wrong with its tables.
     """
 
@@ -196,11 +186,11 @@ class Seen:
     bridge: bool = False
     macs: frozenset[int] = frozenset()
     addresses: frozenset[str] = frozenset()
-    ports: dict[int, Port] = field(default_factory=dict[int, Port])
-    base_ports: dict[int, int] = field(default_factory=dict[int, int])
+    ports: Ports = field(default_factory=Ports)
+    base_ports: Numbers = field(default_factory=Numbers)
     neighbours: list[Neighbour] = field(default_factory=list[Neighbour])
     stations: Stations = field(default_factory=Stations)
-    counts: dict[int, int] = field(default_factory=dict[int, int])
+    counts: Numbers = field(default_factory=Numbers)
     bindings: Bindings = field(default_factory=Bindings)
     aggregates: dict[int, int] = field(default_factory=dict[int, int])
     advertised: dict[str, int] = field(default_factory=dict[str, int])
@@ -212,10 +202,10 @@ class Seen:
 
     def prune(self, ports: Container[int], wanted: Container[int]) -> None:
         """Keep of the stations on these ports only the wanted MACs: each switch sees most MACs on its way to the others."""
-        self.counts = self.count()
+        self.counts = Numbers(self.count())
         self.stations = Stations(entry for entry in self.stations if entry[1] not in ports or entry[0] in wanted)
 
-    def count(self) -> dict[int, int]:
+    def count(self) -> Mapping[int, int]:
         """How many different MACs each port of the bridge has; those that have none too."""
         if self.counts:
             return self.counts

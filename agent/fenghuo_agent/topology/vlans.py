@@ -10,6 +10,7 @@ from fenghuo_agent.snmp.session import Session
 from fenghuo_agent.snmp.walk import Limits, Walker
 from fenghuo_agent.topology import decode, mibs
 from fenghuo_agent.topology.bridge import Table
+from fenghuo_agent.topology.compact import LIMIT
 from fenghuo_agent.topology.seen import Seen
 
 OPERATIONAL = 1
@@ -41,9 +42,9 @@ async def read(session: Session, limits: Limits, seen: Seen, envelope: Callable[
 async def _one(session: Session, limits: Limits, seen: Seen, number: int) -> None:
     walker = Walker(session, limits)
     base = await walker.walk((mibs.BASE_PORT,))
-    seen.base_ports |= {
-        index[0]: port for index, found in base.columns[mibs.BASE_PORT].items() if (port := decode.number(found))
-    }
+    for index, found in base.columns[mibs.BASE_PORT].items():
+        if len(index) == 1 and index[0] < LIMIT and (port := decode.number(found)) in seen.ports:
+            seen.base_ports[index[0]] = port
     table = Table(seen, number)
     await walker.walk((mibs.FDB_PORT, mibs.FDB_STATUS), table.take)
     table.hand_over()

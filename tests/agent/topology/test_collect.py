@@ -36,7 +36,7 @@ async def heard(switch, read):
 
 async def test_a_neighbour_by_mac_and_interface_name(switch, read):
     agents.chassis(switch.objects, 4, mac(SWITCH))
-    agents.local_port(switch.objects, 2, 5, "Gi1/0/2")
+    agents.local_port(switch.objects, 2, 7, "Slot 2", "Gi1/0/2")
     agents.remote(
         switch.objects, (900, 2, 1), (4, mac("aa:bb:cc:00:00:01")), (5, "ge-0/0/3"),
         descr="to sw1", name="sw2.example.org", caps=b"\x28\x00",
@@ -56,7 +56,7 @@ async def test_a_neighbour_by_mac_and_interface_name(switch, read):
     assert found.capabilities == {"bridge", "router"}
     seen = await read(switch)
     assert (seen.name, seen.chassis) == ("sw1", SWITCH)
-    assert seen.advertised == {"gi1/0/2": 10102}
+    assert seen.advertised == {"slot 2": 10102}
     assert parse_mac(SWITCH) in seen.macs
 
 
@@ -401,7 +401,11 @@ async def test_values_of_wrong_types_and_indexes_of_wrong_lengths_are_left_out(s
     switch.objects[(*MIB2, 4, 20, 1, 2, 10)] = number(1)
     switch.objects[(*MIB2, 31, 1, 2, 1, 3, 1)] = number(1)
     switch.objects[(*BRIDGE, 2, 15, 1, 8, 1)] = octets(b"\x80")
+    switch.objects[(*MIB2, 2, 2, 1, 2, 1 << 32)] = octets("beyond")
+    switch.objects[(*MIB2, 2, 2, 1, 3, 10104)] = number(-6)
+    switch.objects[(*BRIDGE, 1, 4, 1, 2, 1 << 32)] = number(10101)
     seen = await read(switch)
+    assert list(seen.ports) == [10101, 10102, 10103]
     assert (len(seen.stations), len(seen.bindings), seen.addresses, seen.designated) == (0, 0, frozenset(), [])
 
 

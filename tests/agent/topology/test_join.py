@@ -165,10 +165,10 @@ def test_hosts_behind_a_hub_are_on_its_access_port_which_counts_them():
     topology = join(network.seen(talkers=network.boxes.keys() - {"hub"}), AGENT)
     assert {place(topology, network, f"pc{number}") for number in range(10)} == {("edge", 9, True)}
     edge = network.instance("edge")
-    assert topology.port_macs[edge][109] == 10
+    assert topology.seen[edge].count()[109] == 10
     assert (edge, 109) not in topology.uplinks
-    assert topology.port_macs[edge][107] == 1
-    assert topology.port_macs[edge][102] == 0
+    assert topology.seen[edge].count()[107] == 1
+    assert topology.seen[edge].count()[102] == 0
 
 
 def test_an_access_point_with_many_macs_is_no_uplink_and_no_hub():
