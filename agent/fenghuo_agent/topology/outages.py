@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from fenghuo.clock import Clock
 from fenghuo.model import Document
 from fenghuo_agent.topology import changes
-from fenghuo_agent.topology.model import Topology
+from fenghuo_agent.topology.model import Topology, host_of
 from fenghuo_agent.topology.upstreams import Upstreams
 
 FRESH = 1.0
@@ -59,7 +59,7 @@ class Outages:
             self._poked.add(instance)
             above = upstreams.of(instance)
             if above and above not in dead and self._topology is not None and above in self._topology.seen:
-                self._poke(above)
+                self._poke(host_of(above))
         explained = cause is not None or now < self._until.get(instance, now)
         return int(explained), len(self._behind.get(instance, ()))
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 from agent.topology import agents
 from agent.topology.agents import BRIDGE, CDP, LLDP, MIB2, mac, number, octets
@@ -10,7 +12,7 @@ from fenghuo_agent.snmp import ber
 from fenghuo_agent.snmp.message import Community
 from fenghuo_agent.snmp.walk import Limits
 from fenghuo_agent.topology.decode import parse_mac
-from servers.snmpd import COMMUNITY
+from servers.snmpd import COMMUNITY, snmpd
 
 SWITCH = "00:11:22:00:00:01"
 PORTS = (
@@ -421,6 +423,15 @@ async def test_when_it_falls_silent_what_was_read_stands_and_the_rest_is_named(s
     seen = await read(switch, patience=0.02)
     assert seen.silent == {"stations"}
     assert len(seen.neighbours) == 1
+
+
+async def test_a_real_agent_tells_its_interfaces_and_addresses(tmp_path, read):
+    with snmpd(tmp_path) as agent:
+        seen = await read(SimpleNamespace(address=agent.address()))
+    assert seen.name == "core-switch"
+    assert "lo" in {port.label for port in seen.ports.values()}
+    assert not seen.addresses & {"127.0.0.1", "::1"}
+    assert (seen.silent, seen.faults, seen.bridge) == (frozenset(), (), False)
 
 
 async def test_a_device_without_any_of_it_costs_few_requests(make_device, read):

@@ -145,6 +145,19 @@ def test_when_one_behind_it_falls_silent_first_the_switch_above_is_asked_at_once
     assert desk.explain("leaf") == (1, 0)
 
 
+def test_a_device_on_another_port_of_its_address_is_poked_by_that_address():
+    poked: list[str] = []
+    network = school()
+    for number, name in enumerate(("core", "left", "right", "leaf"), 1161):
+        network.boxes[name].ip = f"10.0.0.9:{number}"
+    topology = join(network.seen(), AGENT)
+    at = {name: box.ip for name, box in network.boxes.items()}
+    outages = Outages(lambda: [at["leaf"]], VirtualClock(), poked.append)
+    outages.use(topology, Upstreams(topology, at["core"]))
+    assert outages.explain(at["leaf"]) == (0, 0)
+    assert poked == ["10.0.0.9"]
+
+
 def test_a_device_has_time_to_start_when_its_switch_is_back():
     desk = Desk()
     desk.kill("left", "leaf")
