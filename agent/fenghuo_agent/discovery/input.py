@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
@@ -147,11 +148,17 @@ class DiscoveryInput:
             self._options, self._scanned = discover, 0
 
     async def once(self, accumulator: Accumulator) -> None:
-        """Scan everything once."""
-        await self.scan(accumulator)
+        """Scan everything once; of what is found nothing is remembered, so that it is news to the agent that runs."""
+        await self._scan(accumulator)
+        store.save_attempts(self._path, self._attempts, self._salt)
 
     async def scan(self, accumulator: Accumulator) -> None:
         """Ask everywhere. Who was silent for too long is gone afterwards."""
+        await self._scan(accumulator)
+        self._save()
+
+    async def _scan(self, accumulator: Accumulator) -> None:
+        self._recall()
         began, started = self._clock.now(), self._clock.monotonic()
         log.info("discovery begins: %d addresses", self._options.scope.size)
         scan = self._new_scan(accumulator)
@@ -165,7 +172,6 @@ class DiscoveryInput:
         for change in self.register.silent(now, began):
             self._tell(change, accumulator)
         self._asked.clear()
-        self._save()
         log.info(
             "discovery ends after %.0f s: %d devices found, %d let no credential in; %d datagrams",
             *(self.totals.seconds, len(scan.devices()), len(scan.locked), scan.counts.datagrams + scan.counts.sessions),
@@ -278,6 +284,12 @@ class DiscoveryInput:
             self._adopted.discard(instance)
             self._polling.remove(instance)
 
+    def _recall(self) -> None:
+        """Know what scans by hand tried meanwhile."""
+        with contextlib.suppress(ValueError):
+            self._attempts.restore(store.load(self._path).attempts)
+
     def _save(self) -> None:
+        self._recall()
         if not store.save(self._path, self.register.devices, self._attempts, self._salt, self._scanned):
             self.totals.unsaved += 1

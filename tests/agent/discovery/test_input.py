@@ -12,6 +12,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from fenghuo_agent.discovery import store
+from fenghuo_agent.discovery.attempts import Attempts
 from fenghuo_agent.discovery.input import DiscoveryInput
 from fenghuo_agent.discovery.neighbours import Neighbour
 from fenghuo_agent.discovery.recognise import Recognised
@@ -19,7 +20,7 @@ from fenghuo_agent.inputs.snmp.config import Device, SnmpConfig
 from fenghuo_agent.profiles import Identity
 from fenghuo_agent.snmp.access import parse_address
 
-from .conftest import Network, device
+from .conftest import Network, device, user
 
 DAY = 86_400
 
@@ -390,3 +391,24 @@ async def test_what_is_polled_tells_of_itself_by_the_polls(world: World):
     world.ignored.append(parse_address("10.0.0.3"))
     await source.scan(world.basket)
     assert len(world.basket.assets) == 2
+
+
+async def test_a_round_by_hand_leaves_the_news_to_the_agent_that_runs(world: World):
+    world.network.at("10.0.0.3", device())
+    await world.input().once(world.basket)
+    await world.input().scan(world.basket)
+    assert world.basket.actions == [("device-found", "10.0.0.3")] * 2
+
+
+async def test_attempts_of_scans_by_hand_count_for_the_agent_that_runs(world: World):
+    engine = bytes.fromhex("80001f8804aa")
+    world.network.at("10.0.0.3", device(user=("monitor", "correct horse", engine), clock=world.network.clock))
+    source = world.input()
+    world.config = world.config.replace(credentials=[user(password="wrong horse")])
+    by_hand = Attempts(2, world.network.clock, source._salt)
+    for _ in range(2):
+        by_hand.sent(engine, user())
+    store.save_attempts(world.path, by_hand, source._salt)
+    await source.scan(world.basket)
+    assert all(b"monitor" not in datagram for _, _, datagram in world.network.sent)
+    assert store.load(world.path).attempts[engine.hex()]["monitor"]["wrong"] == 2
