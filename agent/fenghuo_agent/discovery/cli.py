@@ -72,8 +72,13 @@ def discover(
         bool, typer.Option("--write", help="Add what is new to the devices file, for review; leave the rest as it is.")
     ] = False,
     devices_file: Annotated[
-        Path, typer.Option("--devices-file", metavar="FILE", help="The file that --write writes.")
-    ] = Path("devices.yaml"),
+        Path | None,
+        typer.Option(
+            "--devices-file",
+            metavar="FILE",
+            help="The file that --write writes; by default the configuration's, else devices.yaml.",
+        ),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Find SNMP devices, politely, and say who they are. Ctrl-C ends it with what was found so far.
@@ -104,7 +109,7 @@ def discover(
     outcome = command.run(job)
     command.show(outcome, as_json=as_json)
     if write:
-        command.write(outcome, job, devices_file)
+        command.write(outcome, job, devices_file or job.devices_file)
     if outcome.interrupted:
         raise typer.Exit(INTERRUPTED)
     if not outcome.devices:

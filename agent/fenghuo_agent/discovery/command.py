@@ -74,6 +74,7 @@ async def discover(job: Job) -> Outcome:
         clock=clock,
         random=random,
     )
+    say(f"asking {job.scope.size} addresses, at most {job.manners.rate} datagrams a second")
     began = clock.monotonic()
     telling = asyncio.create_task(_tell(scan))
     interrupted = False

@@ -42,6 +42,7 @@ class Job:
     profiles: Sequence[Path] = ()
     state: Path
     names: Sequence[Credential] = ()
+    devices_file: Path = Path("devices.yaml")
 
 
 def configured(path: Path) -> Configured:
@@ -93,6 +94,7 @@ def job_of(
         profiles=profiles,
         state=(config.state if config else None) or own_state(),
         names=config.snmp.credentials if config else (),
+        devices_file=(config.snmp.devices_file if config else None) or Path("devices.yaml"),
     )
 
 
