@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable
 
 from fenghuo.clock import Clock
@@ -9,6 +10,8 @@ from fenghuo.model import Document
 from fenghuo_agent.topology import changes
 from fenghuo_agent.topology.model import Topology, host_of
 from fenghuo_agent.topology.upstreams import Upstreams
+
+log = logging.getLogger(__name__)
 
 FRESH = 1.0
 """Seconds for which the set of dead devices is used before it is asked for again."""
@@ -44,7 +47,19 @@ class Outages:
         self._asked = float("-inf")
 
     def explain(self, instance: str) -> tuple[int, int] | None:
-        """Of a device that does not answer: 1 if it is cut off (else 0), and how many it cuts off; None where nothing is known."""
+        """Of a device that does not answer: 1 if it is cut off (else 0), and how many it cuts off; None where nothing is known.
+
+        Never raises: it is asked amid the polls.
+        """
+        try:
+            return self._explain(instance)
+        except Exception as error:  # polls go on, whatever is wrong with the picture
+            log.error("%s: its silence could not be explained: %r", instance, error)  # noqa: TRY400 — the traceback is for debugging
+            log.debug("where it came from", exc_info=True)
+            self._upstreams = None
+            return None
+
+    def _explain(self, instance: str) -> tuple[int, int] | None:
         upstreams = self._upstreams
         if upstreams is None:
             return None

@@ -68,6 +68,7 @@ class Metrics:
         self.visits = Counter(
             f"{prefix}_visits", "Readings of a device's tables by result.", ["result"], registry=registry
         )
+        self.failures = Counter(f"{prefix}_failures", "Rounds that ended in a fault of ours.", registry=registry)
         self.links = Gauge(f"{prefix}_links", "Links known.", registry=registry)
         self.macs = Gauge(f"{prefix}_macs", "MAC addresses whose place is known.", registry=registry)
         self.dropped = Gauge(
@@ -119,8 +120,17 @@ class Rounds:
         """Read and tell until cancelled."""
         await self._sleep(SETTLE)
         while True:
-            await self.tick(accumulator)
+            await self._safely(accumulator)
             await self._sleep(min(TICK, self._config.interval / 4))
+
+    async def _safely(self, accumulator: Accumulator) -> None:
+        """A tick; what goes wrong in it is told and ends neither the next one nor the polls."""
+        try:
+            await self.tick(accumulator)
+        except Exception as error:  # polls go on, whatever is wrong with the picture
+            log.error("the topology could not be joined: %r", error)  # noqa: TRY400 — the traceback is for debugging
+            log.debug("where it came from", exc_info=True)
+            self._metrics.failures.inc()
 
     async def tick(self, accumulator: Accumulator) -> None:
         """Read the devices that are due; join and tell where the interval is over, or a device is read for the first time."""

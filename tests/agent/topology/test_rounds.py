@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 
 import pytest
@@ -174,6 +175,32 @@ async def test_a_device_that_surprises_us_does_not_end_the_others(switch, make_d
     await bench.rounds.tick(bench.recorder)
     assert bench.count("fdb") == 1
     assert "unexpected ZeroDivisionError" in caplog.text
+
+
+async def test_a_fault_of_ours_is_told_and_ends_nothing(switch, caplog):
+    bench = Bench(switch, interval=60)
+    naps = 0
+
+    async def nap(_: float) -> None:
+        nonlocal naps
+        naps += 1
+        bench.clock.advance(60)
+        if naps > 3:
+            raise asyncio.CancelledError
+
+    bench.rounds._sleep = nap
+    bench.rounds._host = lambda: 1 / 0
+    with pytest.raises(asyncio.CancelledError):
+        await bench.rounds.run(bench.recorder)
+    assert caplog.text.count("the topology could not be joined: ZeroDivisionError") == 3
+    assert bench.registry.get_sample_value("fenghuo_agent_topology_failures_total") == 3
+
+
+async def test_silence_that_cannot_be_explained_is_no_fault_of_the_poll(switch, caplog):
+    bench = Bench(switch)
+    bench.rounds.outages._upstreams = object()
+    assert bench.rounds.outages.explain(switch.address) is None
+    assert "its silence could not be explained" in caplog.text
 
 
 async def test_too_many_entries_are_taken_apart_to_what_no_nearer_switch_says(switch, make_device):
