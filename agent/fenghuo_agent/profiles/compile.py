@@ -24,7 +24,7 @@ from fenghuo_agent.profiles.profile import (
 )
 from fenghuo_agent.profiles.quantities import QUANTITIES
 from fenghuo_agent.profiles.rows import Column, Reference
-from fenghuo_agent.profiles.template import Template, parse_reference, parse_template
+from fenghuo_agent.profiles.template import Template, parse_index, parse_reference, parse_template
 from fenghuo_agent.snmp.ber import Oid
 
 Made = TypeVar("Made")
@@ -196,7 +196,9 @@ class Compiler:
                 comparisons.append((match[1], float(match[2])))
             else:
                 texts.add(text)
-        return Condition(parse_reference(name, self.resolve), frozenset(texts), tuple(patterns), tuple(comparisons))
+        arcs = parse_index(name)
+        reference = parse_reference(name, self.resolve) if arcs is None else None
+        return Condition(reference, frozenset(texts), tuple(patterns), tuple(comparisons), arcs)
 
     def _limits(self, body: schema.LimitsBody, at: Sequence[str | int] | None) -> Limits:
         values = {name: getattr(body, name) for name in schema.LimitsBody.model_fields}

@@ -77,7 +77,7 @@ def _steps(reading: Reading) -> Iterator[str]:
         yield f"absent outside {reading.range[0]:g} to {reading.range[1]:g}"
     for word, conditions in (("where", reading.when), ("not where", reading.unless)):
         if conditions:
-            yield f"{word} {' and '.join(sorted(each.reference.column.name for each in conditions))} say so"
+            yield f"{word} {' and '.join(sorted({each.name for each in conditions}))} say so"
     if reading.states:
         yield f"states {', '.join(f'{value} {state}' for value, (state, _) in reading.states.items())}"
 

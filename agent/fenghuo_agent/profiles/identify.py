@@ -102,7 +102,7 @@ def _ruled_out(fact: Fact, rows: Rows) -> bool:
 def _objects_of(fact: Fact) -> Iterable[Column]:
     references: list[Reference] = [
         *fact.template.references,
-        *(condition.reference for condition in fact.when),
+        *(condition.reference for condition in fact.when if condition.reference),
         *(reference for reference, _ in fact.tests),
     ]
     for reference in references:

@@ -21,23 +21,44 @@ SECTIONS: tuple[Section, ...] = ("sensors", "supplies", "wireless")
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """An object of the row that must have one of these values: numbers, texts, regular expressions, comparisons."""
+    """An object of the row that must have one of these values: numbers, texts, regular expressions, comparisons.
 
-    reference: Reference
+    Where `reference` is None it is about `arcs` of the row's index instead.
+    """
+
+    reference: Reference | None
     texts: frozenset[str]
     patterns: tuple[re.Pattern[str], ...] = ()
     comparisons: tuple[tuple[str, float], ...] = ()
+    arcs: slice | None = None
+
+    def __hash__(self) -> int:
+        return hash((self.reference, self.texts))
+
+    @property
+    def name(self) -> str:
+        """What it is about."""
+        return self.reference.column.name if self.reference else "index"
 
     def holds(self, rows: Rows, index: Oid) -> bool:
         """Whether it holds for the row; a row without the object fulfils none but the empty text."""
+        if self.reference is None:
+            text = ".".join(map(str, index if self.arcs is None else index[self.arcs]))
+            return self._fulfilled(text, "", float(text) if text.isdecimal() else None)
         found = rows.find(self.reference, index)
-        varbind = found[1] if found else None
+        varbind, enum = found[1] if found else None, self.reference.column.enum
         text = text_of(varbind)
-        if text in self.texts or (self.reference.column.enum and _word(self.reference.column.enum, text) in self.texts):
+        return self._fulfilled(
+            text, _word(enum, text) if enum else "", number_of(varbind) if self.comparisons else None
+        )
+
+    def _fulfilled(self, text: str, word: str, number: float | None) -> bool:
+        if (
+            text in self.texts
+            or (word and word in self.texts)
+            or any(pattern.search(text) for pattern in self.patterns)
+        ):
             return True
-        if any(pattern.search(text) for pattern in self.patterns):
-            return True
-        number = number_of(varbind) if self.comparisons else None
         return number is not None and any(_compares(number, sign, limit) for sign, limit in self.comparisons)
 
 
@@ -117,7 +138,8 @@ class Reading:
         for template in (*((self.name,) if self.name else ()), *self.labels.values()):
             yield from template.references
         for condition in (*self.when, *self.unless):
-            yield condition.reference
+            if condition.reference is not None:
+                yield condition.reference
         for chosen in (self.quantity, self.scale):
             if isinstance(chosen, Chosen):
                 yield chosen.reference

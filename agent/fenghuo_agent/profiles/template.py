@@ -114,6 +114,17 @@ def parse_reference(text: str, resolve: Resolve) -> Reference:
     return Reference(resolve(match["name"]), _by(match["by"], resolve))
 
 
+def parse_index(text: str) -> slice | None:
+    """The part of the index in `index`, `index@-1` or `index@1:3`; None where the text is about an object."""
+    match = _REFERENCE.fullmatch(text)
+    if match is None or match["name"] != "index":
+        return None
+    by = match["by"]
+    if by is not None and by[0].isalpha():
+        raise ValueError(f"{text!r}: a part of the index is named by numbers")
+    return slice(None) if by is None else _slice(by)
+
+
 def _plain(places: list[tuple[_Piece, ...]], text: str) -> None:
     if "{" in text or "}" in text:
         raise ValueError(f"a brace stands alone in {text!r}")
@@ -140,6 +151,10 @@ def _by(text: str | None, resolve: Resolve) -> slice | Column | None:
         return None
     if text[0].isalpha():
         return resolve(text)
+    return _slice(text)
+
+
+def _slice(text: str) -> slice:
     first, colon, last = text.partition(":")
     start = int(first) if first else None
     if not colon:

@@ -93,3 +93,13 @@ def test_facts_come_from_the_first_source_that_gives_a_text(tmp_path: Path) -> N
         "name": "box",
         "profile": "box",
     }
+
+
+def test_a_condition_may_be_about_an_arc_of_the_index(tmp_path: Path) -> None:
+    profile = (
+        f"objects: {{v: {T}.1}}\nsensors:\n"
+        "  - {value: v, quantity: temperature, name: 'T {index@0}', when: {index@-1: 1}}\n"
+        "  - {value: v, quantity: voltage, name: 'V {index@0}', when: {index@1: '>=2'}, unless: {index: 8.3}}\n"
+    )
+    walk = f"{T}.1.7.1|2|20\n{T}.1.7.2|2|3\n{T}.1.8.3|2|5\n"
+    assert sensors(tmp_path, profile, walk) == [("T 7", 20, "unknown"), ("V 7", 3, "unknown")]

@@ -148,7 +148,10 @@ def _refused(reading: Reading) -> frozenset[str]:
         return frozenset()
     status = reading.status.column.oid
     return frozenset(
-        text for condition in reading.unless if condition.reference.column.oid == status for text in condition.texts
+        text
+        for condition in reading.unless
+        if condition.reference and condition.reference.column.oid == status
+        for text in condition.texts
     )
 
 

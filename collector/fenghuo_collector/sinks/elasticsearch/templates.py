@@ -14,7 +14,7 @@ from elasticsearch import ApiError, AsyncElasticsearch, BadRequestError, NotFoun
 
 _log = logging.getLogger(__name__)
 
-VERSION = 2
+VERSION = 3
 """Raised with every change of the templates or of mappings.yaml."""
 NAME = "logs-fenghuo"
 PATTERN = "logs-fenghuo.*-*"
