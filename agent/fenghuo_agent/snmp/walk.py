@@ -158,4 +158,4 @@ class Walker:
                 self._to(column.object, name[len(prefix) :], varbind)
                 return
             # Its index says which one it is; many walks at once are what an agent's memory is largest for.
-            column.found[name[len(prefix) :]] = varbind._replace(name=b"")
+            column.found[name[len(prefix) :]] = Varbind(b"", varbind.tag, varbind.value)

@@ -122,7 +122,7 @@ def _take(session: Session, body: bytes, asked: Sequence[bytes], found: dict[byt
     for name in asked:
         varbind = there.get(name)
         if varbind is not None and varbind.tag not in ABSENT:
-            found[name] = varbind._replace(name=b"")
+            found[name] = varbind
     return len(body)
 
 

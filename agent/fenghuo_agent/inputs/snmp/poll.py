@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
+from itertools import pairwise
 from typing import cast
 
 from fenghuo.model import Value
@@ -52,7 +53,7 @@ class Reading:
         left_out = 0
         self.largest = 0
         if plan is not self._plan:
-            self._plan, self._guesses = plan, [Guess(len(chunk.names)) for chunk in plan.chunks]
+            self._plan, self._guesses = plan, self._carried_over(plan)
         for number, (chunk, guess) in enumerate(zip(plan.chunks, self._guesses, strict=True)):
             if number in skipped:
                 values += [None] * len(chunk.names)
@@ -71,6 +72,13 @@ class Reading:
         for place, value in zip(plan.places, values, strict=True):
             result[place] = value
         return result
+
+    def _carried_over(self, plan: Plan) -> list[Guess]:
+        """Guesses for a plan: those of the plan before, where it asks for the same in requests of another size."""
+        if self._plan is None or self._plan.shape != plan.shape:
+            return [Guess(len(chunk.names)) for chunk in plan.chunks]
+        known = b"".join(self._guesses)
+        return [Guess(known[first:last]) for first, last in pairwise(plan.starts)]
 
     async def _chunk(self, chunk: Chunk, guess: Guess) -> list[Value]:
         pdu = await self._session.ask(GET, chunk.body)
