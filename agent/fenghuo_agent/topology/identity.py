@@ -48,10 +48,15 @@ class Directory:
             self.macs.get(heard.chassis, "") if heard.chassis else "",
             self._chassis.get(heard.chassis_id.lower(), ""),
             *(self._addresses.get(address, "") for address in heard.addresses),
-            self._names.get(name, ""),
-            self._names.get(name.partition(".")[0], ""),
         )
-        return next(filter(None, candidates), "")
+        if found := next(filter(None, candidates), ""):
+            return found
+        found = self._names.get(name, "") or self._names.get(name.partition(".")[0], "")
+        return found if found and not self._other(found, heard) else ""
+
+    def _other(self, name: str, heard: Neighbour) -> bool:
+        """Whether a neighbour of that name says a chassis that is not the device's: makers call all their switches alike."""
+        return bool(heard.chassis and decode.parse_mac(self._seen[name].chassis))
 
     def _unread(self, teller: str, heard: Neighbour) -> str:
         words = [f"mac:{decode.mac_text(heard.chassis)}"] if heard.chassis else []

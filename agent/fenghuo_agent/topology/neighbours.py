@@ -16,7 +16,8 @@ from fenghuo_agent.topology.seen import Neighbour, Seen
 Columns = Mapping[Object, Mapping[Oid, Varbind]]
 MOST = 4096
 """Most neighbours of one device that are kept."""
-IPV4 = 1
+IP = (1, 20)
+"""CiscoNetworkProtocol: IPv4 and IPv6."""
 PORT_NAME = 5
 
 
@@ -202,7 +203,7 @@ def _take_cdp(walked: Walked, seen: Seen) -> None:
         if len(index) != 2:
             continue
         name, own = decode.text(device), ""
-        if decode.number(columns[mibs.CDP_ADDRESS_KIND].get(index)) == IPV4:
+        if decode.number(columns[mibs.CDP_ADDRESS_KIND].get(index)) in IP:
             own = decode.address(decode.octets(columns[mibs.CDP_ADDRESS].get(index)))
         # Some send their MAC in place of a name, some the name and in brackets the serial number.
         octets = decode.octets(device)

@@ -199,6 +199,13 @@ async def test_cdp_by_name_serial_number_and_address(switch, read):
     assert found.capabilities == {"router", "bridge", "igmp"}
 
 
+async def test_a_cdp_neighbour_by_an_address_of_version_6(switch, read):
+    switch.objects[(*CDP, 3, 10102, 4)] = number(20)
+    switch.objects[(*CDP, 4, 10102, 4)] = octets(bytes.fromhex("20010db8" + "00" * 11 + "02"))
+    switch.objects[(*CDP, 6, 10102, 4)] = octets("core")
+    assert (await heard(switch, read)).addresses == ("2001:db8::2",)
+
+
 async def test_a_cdp_neighbour_that_calls_itself_by_its_mac(switch, read):
     for value in (b"aabbcc000001", mac("aa:bb:cc:00:00:01")):
         switch.objects[(*CDP, 6, 10102, 4)] = octets(value)

@@ -347,6 +347,18 @@ def test_what_two_devices_claim_to_be_names_neither():
     assert drawn(topology, network) == CHAIN | {"00:11:22:ff:ff:ff:x - middle:Gi0/4"}
 
 
+def test_a_foreign_switch_of_the_same_name_is_told_apart_by_its_chassis():
+    network = chain(lldp=True)
+    seen = network.seen()
+    edge, middle = seen[network.instance("edge")], seen[network.instance("middle")]
+    heard = Neighbour(108, "lldp", 0x00AA00000001, "00:aa:00:00:00:01", 4, "p1", 5, "", "edge", "", (), frozenset())
+    middle.neighbours.append(heard)
+    edge.chassis = "00:11:22:00:03:00"
+    assert len(join(seen, AGENT).nodes) == 4
+    edge.chassis = ""
+    assert len(join(seen, AGENT).nodes) == 3
+
+
 def test_a_device_that_hears_itself_has_no_link_to_itself():
     network = chain(lldp=True)
     seen = network.seen()
