@@ -7,7 +7,7 @@ import contextlib
 import logging
 import os
 import sys
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Iterator, Sequence
 from pathlib import Path
 from random import Random
 
@@ -116,9 +116,18 @@ async def _once(config: AgentConfig, *, json: bool) -> int:
     clock = SystemClock()
     printer = printer_for(config.identity, sys.stdout, as_json=json)
     inputs: Sequence[Input] = build_inputs(config, clock, Random(), CollectorRegistry())
-    failures = await asyncio.gather(*(_round(each, printer) for each in inputs))
+    failures: list[bool] = []
+    for group in _in_turn(inputs):
+        failures += await asyncio.gather(*(_round(each, printer) for each in group))
     printer.finish()
     return int(any(failures))
+
+
+def _in_turn(inputs: Sequence[Input]) -> Iterator[list[Input]]:
+    """All inputs: first the one that finds what others read, last the one that tells of all."""
+    turns = {"discovery": 0, "self": 2}
+    for turn in range(3):
+        yield [each for each in inputs if turns.get(each.name, 1) == turn]
 
 
 async def _round(each: Input, printer: Printer) -> bool:

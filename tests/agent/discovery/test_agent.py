@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import random
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +14,7 @@ from prometheus_client import CollectorRegistry
 from fenghuo.clock import SystemClock
 from fenghuo.config import parse
 from fenghuo.errors import Located
+from fenghuo_agent.app import once
 from fenghuo_agent.config import AgentConfig
 from fenghuo_agent.inputs import build_inputs
 from servers.snmpd import COMMUNITY, Snmpd, snmpd
@@ -104,3 +106,15 @@ def test_a_list_of_subnets_is_all_that_is_needed(tmp_path: Path):
     discover = config.inputs.snmp.discover
     assert [entry.subnet for entry in discover.subnets] == ["10.20.0.0/22", "2001:db8::/64"]
     assert (discover.adopt, discover.scope.size) == (True, 1022)
+
+
+def test_a_round_by_hand_reads_what_it_has_found(agent: Snmpd, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    discover = f"    discover: {{subnets: ['127.0.0.0/30:{agent.port}'], timeout: 300ms}}\n"
+    config = configuration(tmp_path, f"{discover}    credentials: [{{community: {COMMUNITY}}}]\n")
+    assert once(config, json=True) == 0
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    (up,) = [line["values"]["snmp_up"] for line in lines if line["name"] == "system"]
+    assert up == 1
+    assert any(line["name"] == "interface" for line in lines)
+    assert {"fenghuo_agent_snmp_polls_total"} <= {name for line in lines for name in line.get("values", {})}
+    assert lines[-1]["name"].startswith("fenghuo_agent"), "what the agent says of itself counts the whole round"
