@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from random import Random
@@ -23,6 +24,8 @@ from fenghuo_agent.snmp.access import Credential, Target
 from fenghuo_agent.snmp.errors import SnmpError
 from fenghuo_agent.snmp.session import Timing
 from fenghuo_agent.snmp.traffic import Traffic
+
+log = logging.getLogger(__name__)
 
 WORKERS = 4
 """Devices that are looked at at the same time."""
@@ -173,6 +176,9 @@ class Scan:
                 recognised = await self._recognise(session, bindings=self._bindings)
         except SnmpError:
             pass  # it let us in, so it is there, whatever became of it since
+        except Exception as error:  # one device's surprise must not end the scan
+            log.error("%s: unexpected %r", opened.target.instance, error)  # noqa: TRY400 — the traceback is for debugging
+            log.debug("where it came from", exc_info=True)
         if len(self._found) < MOST_DEVICES:
             self._found.append(_found(opened, recognised, self._clock.now()))
         for address, how in recognised.hints:

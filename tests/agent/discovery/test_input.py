@@ -412,3 +412,17 @@ async def test_attempts_of_scans_by_hand_count_for_the_agent_that_runs(world: Wo
     await source.scan(world.basket)
     assert all(b"monitor" not in datagram for _, _, datagram in world.network.sent)
     assert store.load(world.path).attempts[engine.hex()]["monitor"]["wrong"] == 2
+
+
+async def test_a_device_that_surprises_is_found_and_ends_no_scan(world: World, caplog: pytest.LogCaptureFixture):
+    world.network.at("10.0.0.3", device())
+    world.network.at("10.0.0.4", device())
+
+    class Surprise:
+        def __setattr__(self, *_) -> None:
+            raise KeyError("surprise")
+
+    world.recognised["10.0.0.3"] = Surprise()
+    await world.input().scan(world.basket)
+    assert sorted(world.polling.devices) == ["10.0.0.3", "10.0.0.4"]
+    assert "10.0.0.3: unexpected KeyError('surprise')" in caplog.text
