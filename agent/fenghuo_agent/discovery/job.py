@@ -91,7 +91,7 @@ def job_of(
         credentials_of=chooser or (lambda _: credentials),
         manners=Manners(rate=rate or defaults.rate, timeout=defaults.timeout, retries=defaults.retries),
         wrong_attempts=wrong_attempts or defaults.wrong_attempts,
-        profiles=profiles,
+        profiles=profiles or (config.snmp.profiles if config else ()),
         state=(config.state if config else None) or own_state(),
         names=config.snmp.credentials if config else (),
         devices_file=(config.snmp.devices_file if config else None) or Path("devices.yaml"),
