@@ -33,5 +33,5 @@ class TopologyConfig(Section):
     root: Address | None = Field(
         default=None,
         description="The device from which all others are reached; by default the switch at which the agent hangs, "
-        "else its gateway.",
+        "else its gateway, else the device with the most links.",
     )

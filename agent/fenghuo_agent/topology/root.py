@@ -16,7 +16,11 @@ def upstreams_of(topology: Topology, configured: str, host: Host) -> Upstreams |
 
 
 def root_of(topology: Topology, configured: str, host: Host) -> str | None:
-    """From where all are reached: as configured, else what the agent hangs on, else its gateway or what that hangs on."""
+    """From where all are reached: as configured, else what the agent hangs on, else its gateway or what that hangs on.
+
+    An agent that is far away, beyond routers that nobody reads, comes in at an unknown place: the switch in the middle,
+    with the most links, is taken for it.
+    """
     if configured:
         wanted = host_of(configured)
         return next((name for name in topology.seen if host_of(name) == wanted), None)
@@ -26,13 +30,21 @@ def root_of(topology: Topology, configured: str, host: Host) -> str | None:
             return location.behind or location.place.instance
     if unread := _unread(topology, host.macs):
         return unread
-    return gateway_of(topology, host) or (topology.whereabouts(host.gateway) if host.gateway else "") or None
+    found = gateway_of(topology, host) or (topology.whereabouts(host.gateway) if host.gateway else "")
+    return found or _middle(topology) or None
 
 
 def gateway_of(topology: Topology, host: Host) -> str:
     """The device that is the agent's gateway; empty where none is known to be."""
     found = (name for name, one in topology.seen.items() if host.gateway in {*one.addresses, host_of(name)})
     return next(found, "") if host.gateway else ""
+
+
+def _middle(topology: Topology) -> str:
+    """The device with the most neighbours; of such, the one with the most MACs."""
+    degrees = Counter(end.node for link in topology.links for end in (link.a, link.b) if topology.nodes[end.node].known)
+    sizes = {name: len(topology.seen[name].stations) for name in degrees if name in topology.seen}
+    return min(sizes, key=lambda name: (-degrees[name], -sizes[name], name), default="")
 
 
 def _unread(topology: Topology, agent: frozenset[int]) -> str:

@@ -265,4 +265,16 @@ def test_the_root_is_as_configured_else_where_the_agent_hangs_else_the_gateway()
     assert root_of(topology, "", Host(gateway=router.ip)) == at["core"]
     assert root_of(topology, "", Host(gateway=at["core"])) == at["core"]
     assert gateway_of(topology, Host(gateway=at["core"])) == at["core"]
-    assert root_of(topology, "", Host(bindings=Bindings())) is None
+    assert root_of(topology, "", Host(bindings=Bindings())) == at["core"]
+    assert root_of(join({}), "", Host()) is None
+
+
+def test_an_agent_far_away_comes_in_at_the_switch_in_the_middle():
+    network = Network()
+    for name in ("a", "b", "c", "middle"):
+        network.box(name)
+    for number, name in enumerate(("a", "b", "c"), 1):
+        network.cable("middle", number, name, 1)
+    topology = join(network.seen())
+    assert root_of(topology, "", Host()) == network.instance("middle")
+    assert root_of(topology, "", Host(gateway="192.0.2.1")) == network.instance("middle")
