@@ -228,13 +228,9 @@ def others() -> dict[str, str]:
 def run(devices: int = DEVICES) -> dict[str, object]:
     """The figures of all phases."""
     results: dict[str, object] = {"others": others()}
-    view = (
-        "view bench included .1.3.6.1.2.1.1\nview bench included .1.3.6.1.2.1.2\nview bench included .1.3.6.1.2.1.31\n"
-    )
-    view += f"rocommunity {COMMUNITY} default -V bench\n"
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        with switch(folder, PORTS - 2, access=view) as namespace:
+        with switch(folder, PORTS - 2) as namespace:
             prefix = ["ip", "netns", "exec", namespace]
             prepare(prefix)
             with broker(folder, ["taskset", "-c", "1", *prefix]):

@@ -25,6 +25,13 @@ INTERFACES = 50
 DEVICES = 200
 PORT = 16161
 COMMUNITY = "bench"
+ACCESS = "".join(
+    [
+        *(f"view bench included .1.3.6.1.2.1.{group}\n" for group in (1, 2, 31)),
+        f"rocommunity {COMMUNITY} default -V bench\n",
+    ]
+)
+"""What a switch of plain ports has: a real snmpd would show its host's disks and processors as well."""
 CONCURRENCY = 50
 CLIENT_CORE, SERVER_CORE = "0", "1"
 COLUMNS = (
@@ -41,8 +48,8 @@ def addresses(count: int) -> list[str]:
 
 
 @contextlib.contextmanager
-def switch(folder: Path, interfaces: int, access: str = f"rocommunity {COMMUNITY}\n") -> Iterator[str]:
-    """The name of a network namespace with so many interfaces and an snmpd; `access` are its lines about who may read what."""
+def switch(folder: Path, interfaces: int) -> Iterator[str]:
+    """The name of a network namespace with so many interfaces and an snmpd that shows these and the system group only."""
     name = f"fenghuo-bench-{os.getpid()}"
     inside = ["ip", "netns", "exec", name]
     subprocess.run(["ip", "netns", "add", name], check=True)
@@ -55,7 +62,7 @@ def switch(folder: Path, interfaces: int, access: str = f"rocommunity {COMMUNITY
             subprocess.run([*inside, "ip", "link", "add", "br0", "type", "bridge"], check=True)
         _ports_up(inside)
         config = folder / "snmpd.conf"
-        config.write_text(f"{access}serverRecvBuf 4194304\nserverSendBuf 4194304\n")
+        config.write_text(f"{ACCESS}serverRecvBuf 4194304\nserverSendBuf 4194304\n")
         daemon = subprocess.Popen(
             ["taskset", "-c", SERVER_CORE, *inside, "snmpd", "-f", "-Lo", "-C", "-c", str(config), f"udp:0.0.0.0:{PORT}"],
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
