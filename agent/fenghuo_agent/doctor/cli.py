@@ -17,6 +17,7 @@ from fenghuo.cli.output import JsonOption, print_json, styled
 from fenghuo.clock import SystemClock
 from fenghuo.config import load
 from fenghuo_agent.doctor.findings import Finding, Result
+from fenghuo_agent.inputs.snmp.config import Device, SnmpConfig
 from fenghuo_agent.snmp.access import Credential, Target
 from fenghuo_agent.snmp.options import (
     AuthFileOption,
@@ -36,6 +37,7 @@ from fenghuo_agent.snmp.session import Timing
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
 
+_AT_ONCE = 32
 _MARKS = {Result.OK: ("ok", "green"), Result.DOUBT: ("?", "yellow"), Result.WRONG: ("!!", "red")}
 
 
@@ -89,15 +91,40 @@ def doctor(
 
 def _configured(path: Path, address: str) -> list[tuple[Target, Sequence[Credential]]]:
     from fenghuo_agent.config import AgentConfig  # noqa: PLC0415 — an address on the command line does without it
+    from fenghuo_agent.inputs.snmp.listed import listed  # noqa: PLC0415 — see above
 
-    snmp = load(path, AgentConfig, env=os.environ).inputs.snmp
+    loaded = load(path, AgentConfig, env=os.environ)
+    snmp = loaded.inputs.snmp
     if snmp is None:
         raise Unusable(f"{path} names no `inputs.snmp`")
-    devices = {device.target: snmp.credentials_of(device) for device in snmp.devices}
-    if not address:
-        return list(devices.items())
-    target = target_of(address)
-    return [(target, devices.get(target, snmp.credentials))]
+    devices = {device.target: snmp.credentials_of(device) for device in _found(snmp, loaded.spool.path)}
+    devices |= {device.target: snmp.credentials_of(device) for device in listed(snmp)}
+    if address:
+        target = target_of(address)
+        return [(target, devices.get(target) or snmp.credentials_of(_device(target.instance)))]
+    if not devices:
+        raise Unusable(f"{path} lists no devices, and none are found yet: give an ADDRESS")
+    return list(devices.items())
+
+
+def _found(snmp: SnmpConfig, spool: Path) -> list[Device]:
+    """What the agent has found by itself and not given up."""
+    if snmp.discover is None:
+        return []
+    from fenghuo_agent.discovery import store  # noqa: PLC0415 — only where something is found by itself
+    from fenghuo_agent.discovery.config import state_path  # noqa: PLC0415 — see above
+    from fenghuo_agent.discovery.questions import label_of  # noqa: PLC0415 — see above
+
+    labels = {label_of(each, place) for place, each in enumerate(snmp.credentials)}
+    return [
+        _device(each.instance, each.credential if each.credential in labels else "")
+        for each in store.load(state_path(snmp.discover, spool)).devices
+        if each.state != "gone"
+    ]
+
+
+def _device(address: str, credential: str = "") -> Device:
+    return Device.model_validate({"address": address, "credential": credential})
 
 
 async def _examine(
@@ -106,7 +133,13 @@ async def _examine(
     from fenghuo_agent.doctor.examine import Doctor  # noqa: PLC0415 — wrong options are told without it
 
     examiner = Doctor(timing, SystemClock(), Random())
-    results = await asyncio.gather(*(examiner.examine(target, credentials) for target, credentials in asked))
+    places = asyncio.Semaphore(_AT_ONCE)
+
+    async def examined(target: Target, credentials: Sequence[Credential]) -> list[Finding]:
+        async with places:
+            return await examiner.examine(target, credentials)
+
+    results = await asyncio.gather(*(examined(target, credentials) for target, credentials in asked))
     return [(target, findings) for (target, _), findings in zip(asked, results, strict=True)]
 
 

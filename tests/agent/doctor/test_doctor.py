@@ -13,11 +13,15 @@ import pytest
 from typer.testing import CliRunner
 
 from fenghuo.clock import SystemClock
+from fenghuo_agent.discovery import store
+from fenghuo_agent.discovery.attempts import Attempts
+from fenghuo_agent.discovery.found import Found
 from fenghuo_agent.doctor.cli import app
 from fenghuo_agent.doctor.examine import Doctor
 from fenghuo_agent.doctor.findings import ADVICE, Cause, Finding, Result
 from fenghuo_agent.doctor.knock import Knocked, refusal
 from fenghuo_agent.snmp.access import Credential, Target
+from fenghuo_agent.snmp.options import Unusable
 from fenghuo_agent.snmp.session import Timing
 from servers.process import free_port
 from servers.snmpd import COMMUNITY, PASSWORD, SECRET, Snmpd, snmpd
@@ -141,3 +145,35 @@ def test_the_command_examines_the_devices_of_a_configuration(device: Snmpd, tmp_
     assert found["instance"] == f"127.0.0.1:{device.port}"
     assert [each["cause"] for each in found["findings"]] == ["none", "none", "community"]
     assert COMMUNITY not in result.stdout
+
+
+def configured(folder: Path, port: int, snmp: str) -> Path:
+    config = folder / "agent.yaml"
+    config.write_text(
+        f"site: bj/haidian/zgc-no1\ncollector: mqtt://127.0.0.1\nspool: {{path: {folder}/spool.db}}\ninputs:\n  snmp:\n"
+        f"    discover: ['127.0.0.0/30:{port}']\n    credentials: [{{community: {COMMUNITY}}}]\n{snmp}"
+    )
+    return config
+
+
+def examined(config: Path, *more: str) -> list[str]:
+    result = CliRunner().invoke(app, ["--config", str(config), "--json", "--timeout", "0.4", *more])
+    return [each["instance"] for each in json.loads(result.stdout)]
+
+
+def test_devices_that_were_found_or_stand_in_the_devices_file_are_examined_too(device: Snmpd, tmp_path: Path) -> None:
+    here, there = f"127.0.0.1:{device.port}", f"127.0.0.2:{device.port}"
+    config = configured(tmp_path, device.port, "    devices_file: devices.yaml\n")
+    (tmp_path / "devices.yaml").write_text(f"devices:\n  - address: '{there}'\n")
+    assert examined(config) == [there]
+    target = Target("127.0.0.1", device.port)
+    found = Found(target=target, credential="community 1", version="2c", how="sweep")
+    store.save(tmp_path / "discovery.json", [found], Attempts(1, SystemClock(), b"salt"), b"salt", 0)
+    assert examined(config) == [here, there]
+    assert examined(config, here) == [here]
+
+
+def test_where_nothing_is_to_be_examined_the_command_says_so(tmp_path: Path) -> None:
+    result = CliRunner().invoke(app, ["--config", str(configured(tmp_path, 9, ""))])
+    assert isinstance(result.exception, Unusable)
+    assert "none are found yet" in str(result.exception)
