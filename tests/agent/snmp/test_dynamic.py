@@ -134,6 +134,22 @@ async def test_a_poke_for_a_port_that_is_not_known_or_a_device_that_restarted_re
     assert [recorder.value("interface", "ifHCInOctets", row) for row in range(3)] == [1000, 2000, 3000]
 
 
+async def test_a_restart_that_a_poke_finds_has_the_rows_learnt_anew(make_device, make_input, recorder):
+    device = await make_device()
+    device.ports(2)
+    source = make_input(device.address, interval=3600, clock=(clock := VirtualClock()))
+    async with run(source, recorder):
+        await until(lambda: polls(recorder, device.address))
+        names = [(*IFX, 1, 1), (*IFX, 1, 2)]
+        device.objects[names[0]], device.objects[names[1]] = device.objects[names[1]], device.objects[names[0]]
+        device.uptime = 0
+        device.started = asyncio.get_running_loop().time()
+        clock.advance(60)
+        source.poke("127.0.0.1", 1)
+        await until(lambda: list(recorder.last("interface").layout.row_labels["ifName"]) == ["port2", "port1"])
+    assert source.tally.restarts == 1
+
+
 async def test_a_visit_speaks_with_the_credential_that_is_let_in_and_never_beside_another_question(
     make_device, make_input, recorder
 ):

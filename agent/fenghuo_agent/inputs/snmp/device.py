@@ -171,7 +171,10 @@ class Device:
         try:
             with self._session.open(self._shared.config.deadline) as session:
                 found = await Reading(session, self._shared.tally).read(plan, self._check)
-        except (Moved, TooMuch, SnmpError):
+        except Moved:
+            self.relearn()
+            return False
+        except (TooMuch, SnmpError):
             return False
         values: list[Value] = [None] * shape.size
         width = len(shape.columns)
