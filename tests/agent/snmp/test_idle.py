@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 
 import pytest
 
@@ -104,3 +105,28 @@ async def test_where_rows_lack_columns_the_values_still_stand_in_their_places(ma
     assert low == {f"port{index}": 10 * index if index > 30 else None for index in range(1, 61)}
     states = octets_in(recorder, "ifOperStatus")
     assert states == {f"port{index}": 2 if index % 30 > 5 else 1 for index in range(1, 61)}
+
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_whatever_comes_up_and_goes_down_the_values_are_those_of_the_device(
+    make_device, make_input, recorder, seed
+):
+    chance = random.Random(seed)
+    device = await make_device()
+    device.ports(40)
+    counters = {index: 1000 * index for index in range(1, 41)}
+    up = {index: chance.random() < 0.1 for index in counters}
+    source = make_input(device.address, clock=(clock := VirtualClock()), max_oids_per_request=12)
+    for _ in range(60):
+        for index in range(1, 41):
+            if chance.random() < 0.005:
+                up[index] = not up[index]
+                counters[index] += 5
+            elif up[index]:
+                counters[index] += chance.randrange(1000)
+            device.objects[(*IF, 8, index)] = integer(1 if up[index] else 2)
+            device.objects[(*IFX, 6, index)] = unsigned(ber.COUNTER64, counters[index])
+        await turns(source, recorder, device, clock, 1)
+        assert octets_in(recorder, "ifOperStatus") == {f"port{index}": 1 if up[index] else 2 for index in counters}
+        assert octets_in(recorder) == {f"port{index}": counters[index] for index in counters}
+    assert source.tally.unread > 0
