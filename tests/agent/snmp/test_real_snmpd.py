@@ -125,12 +125,8 @@ async def test_the_device_becomes_an_asset_once(agent, recorder, make_input):
     (asset,) = recorder.assets
     assert asset.id == f"snmp:{agent.address()}"
     host = asset.attributes["host"]
-    assert (host["name"], host["ip"], host["os"]["name"], host["type"]) == (
-        "core-switch",
-        ["127.0.0.1"],
-        "Linux",
-        "server",
-    )
+    assert (host["name"], host["ip"], host["os"]["name"]) == ("core-switch", ["127.0.0.1"], "Linux")
+    assert asset.attributes["device"]["type"] == "server"
     assert asset.attributes["fenghuo"]["asset"]["snmp"]["location"] == "rack 3, row b"
     assert asset.attributes["fenghuo"]["asset"]["snmp"]["ports"] == len(recorder.last("interface").layout.rows)
 

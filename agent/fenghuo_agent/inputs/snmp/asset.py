@@ -11,6 +11,7 @@ def attributes_of(target: Target, label: str, learnt: Learnt) -> Document:
     """The asset's attributes; what the device does not say is left out."""
     facts, identity = learnt.facts, learnt.identity
     device = {
+        "type": identity.type,
         "manufacturer": identity.vendor or facts.get("entPhysicalMfgName"),
         "serial_number": identity.serial or facts.get("entPhysicalSerialNum"),
         "model": _given(
@@ -35,7 +36,6 @@ def attributes_of(target: Target, label: str, learnt: Learnt) -> Document:
         "message": ": ".join([f"{label} ({target.instance})", *filter(None, [facts.get("sysDescr")])]),
         "host": _given(
             {
-                "type": identity.type,
                 "os": _given({"name": identity.os, "version": identity.version}),
                 "name": facts.get("sysName") or label,
                 "ip": [target.host.partition("%")[0]],
