@@ -71,7 +71,7 @@ class Metrics:
         self.failures = Counter(f"{prefix}_failures", "Rounds that ended in a fault of ours.", registry=registry)
         self.links = Gauge(f"{prefix}_links", "Links known.", registry=registry)
         self.macs = Gauge(f"{prefix}_macs", "MAC addresses whose place is known.", registry=registry)
-        self.dropped = Gauge(
+        self.dropped = Counter(
             f"{prefix}_events_left_out", "Changes that were only counted, too many at once.", registry=registry
         )
 
@@ -199,6 +199,7 @@ class Rounds:
         now = self._clock.now()
         silent = seen.keys() - self._fresh
         self._fresh = set()
+        dropped = self._watch.dropped
         events = await asyncio.to_thread(self._watch.step, topology, silent, now)
         self.topology = topology
         self.outages.use(topology, upstreams_of(topology, self._config.root or "", host))
@@ -209,7 +210,7 @@ class Rounds:
             self._event(accumulator, document)
         self._metrics.links.set(len(topology.links))
         self._metrics.macs.set(len(topology.locations))
-        self._metrics.dropped.set(self._watch.dropped)
+        self._metrics.dropped.inc(self._watch.dropped - dropped)
 
     def _event(self, accumulator: Accumulator, document: dict[str, object]) -> None:
         now = self._clock.now()
