@@ -11,7 +11,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from fenghuo.config import Duration, LocalPath, Section
 from fenghuo_agent.discovery.subnets import Scope, Span, parse_span, parse_spans
-from fenghuo_agent.snmp.access import SNMP_PORT, Credential, Target
+from fenghuo_agent.snmp.access import SNMP_PORT, Credential, Target, credentials_for
 
 
 def _check_span(text: str) -> str:
@@ -88,16 +88,14 @@ class DiscoverConfig(Section):
         return [(parse_span(entry.subnet), entry) for entry in self.subnets]
 
     def chooser(self, credentials: Sequence[Credential]) -> Callable[[Target], Sequence[Credential]]:
-        """Which credentials are tried where: those that the address's subnet names, else all."""
+        """Which credentials are tried where: those that the address's subnet names, else all that are for the address."""
         named = {credential.name: credential for credential in credentials if credential.name}
-        everywhere = tuple(credentials)
-        by_span = [
-            (span, tuple(named[name] for name in entry.credentials) or everywhere) for span, entry in self.spans()
-        ]
+        by_span = [(span, tuple(named[name] for name in entry.credentials)) for span, entry in self.spans()]
 
         def of(target: Target) -> Sequence[Credential]:
             address = ip_address(target.host.partition("%")[0])
-            return next((chosen for span, chosen in by_span if address in span), everywhere)
+            chosen = next((chosen for span, chosen in by_span if address in span), ())
+            return chosen or credentials_for(credentials, target.host)
 
         return of
 

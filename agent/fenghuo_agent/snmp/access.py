@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Annotated, Literal, NamedTuple, Self
 
@@ -155,3 +156,9 @@ class Credential(Section):
         if self.priv and not self.auth:
             raise ValueError("priv needs auth (RFC 3414 knows no privacy without authentication)")
         return self
+
+
+def credentials_for(credentials: Sequence[Credential], host: str) -> list[Credential]:
+    """Those that are for an IP address: of its narrowest subnet first, then those without subnets, in the order given."""
+    fitting = [(closeness, each) for each in credentials if (closeness := each.closeness(host)) is not None]
+    return [each for _, each in sorted(fitting, key=lambda pair: -pair[0])]

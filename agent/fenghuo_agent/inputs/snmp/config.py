@@ -11,7 +11,7 @@ from pydantic import Field, model_validator
 from fenghuo.config import Duration, LocalPath, Section, Size
 from fenghuo_agent.discovery.config import Discover
 from fenghuo_agent.discovery.questions import label_of
-from fenghuo_agent.snmp.access import Address, Credential, Target, parse_address
+from fenghuo_agent.snmp.access import Address, Credential, Target, credentials_for, parse_address
 from fenghuo_agent.topology.config import TopologyConfig
 
 
@@ -139,6 +139,4 @@ class SnmpConfig(Section):
         if device.credential:
             labels = [label_of(credential, place) for place, credential in enumerate(self.credentials)]
             return [each for label, each in zip(labels, self.credentials, strict=True) if label == device.credential]
-        host = device.target.host
-        fitting = [(closeness, each) for each in self.credentials if (closeness := each.closeness(host)) is not None]
-        return [each for _, each in sorted(fitting, key=lambda pair: -pair[0])]
+        return credentials_for(self.credentials, device.target.host)
