@@ -129,8 +129,11 @@ def test_people_get_a_page(device: Snmpd) -> None:
 def test_mistakes_are_said_in_one_line(device: Snmpd, tmp_path: Path, arguments: list[str], said: str) -> None:
     (tmp_path / "notes.snmprec").write_text("what is this\nand this\n")
     places = {
-        "port": device.port, "nobody": free_port(), "short": password_file(tmp_path, "short"),
-        "missing": tmp_path / "none.snmprec", "text": tmp_path / "notes.snmprec",
+        "port": device.port,
+        "nobody": free_port(),
+        "short": password_file(tmp_path, "short"),
+        "missing": tmp_path / "none.snmprec",
+        "text": tmp_path / "notes.snmprec",
     }
     result = CliRunner().invoke(root, ["survey", *(each.format(**places) for each in arguments)])
     assert result.exit_code == 1
