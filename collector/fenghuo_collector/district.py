@@ -10,7 +10,7 @@ from typing import Any, cast
 
 from fenghuo.clock import Clock
 from fenghuo.errors import FenghuoError
-from fenghuo.model import LEVELS, AgentId, Document, Event, Site
+from fenghuo.model import LEVELS, AgentId, Document, Event, Site, Value
 from fenghuo_collector.console.sight import AgentView, DevicePage, DeviceView, PortView, SensorView, Series
 from fenghuo_collector.feeds.base import Step
 from fenghuo_collector.incidents import AlertJournal
@@ -21,6 +21,8 @@ from fenghuo_collector.sinks.sqlite.query import StoreQuery
 _OWN_JOB = "fenghuo_agent"
 _ADMIN = {1: "up", 2: "down", 3: "testing"}
 _OPER = {1: "up", 2: "down", 3: "testing", 4: "unknown", 5: "dormant", 6: "notPresent", 7: "lowerLayerDown"}
+_STATUS: Mapping[Value, str] = {0: "ok", 1: "warning", 2: "critical"}
+_MEASURED = ("sensor", "supply", "wireless")
 _MAX_POINTS = 3_000
 _SILENT_MS = 90_000
 """An agent that was not heard of for this long counts as offline, whatever its last status says."""
@@ -247,15 +249,18 @@ def _port(entry: Entry, number: int, labels: Mapping[str, str]) -> PortView:
 
 
 def _sensor_place(sensor: SensorView) -> tuple[Any, ...]:
-    return (sensor.field, natural(sensor.labels.get("sensor") or sensor.labels.get("entPhysicalName", "")))
+    return (_MEASURED.index(sensor.measurement), sensor.field, natural(sensor.name))
 
 
 def _sensors(device: Device) -> list[SensorView]:
+    """What its sensors measure, each with its state; then what is left of supplies, and who is on wireless networks."""
     return [
-        SensorView(name, labels, value, entry.time)
+        SensorView(name, labels, value, entry.time, _STATUS.get(entry.value("sensor_status", number), ""), entry.name)
         for entry in device.entries
-        if entry.name == "sensor"
+        if entry.name in _MEASURED
         for number, labels in entry.rows()
         for name in entry.layout.fields
-        if name.startswith("sensor_") and (value := entry.value(name, number)) is not None
+        if name.startswith(f"{entry.name}_")
+        and name != "sensor_status"
+        and (value := entry.value(name, number)) is not None
     ]

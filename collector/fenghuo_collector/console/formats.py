@@ -149,7 +149,9 @@ class Formats:
         return self._translate(sensor_words(field)[0])
 
     def sensor_value(self, field: str, value: float) -> str:
-        return quantity(value, sensor_words(field)[1])
+        """With its unit; long times in days, hours and minutes."""
+        unit = sensor_words(field)[1]
+        return self.duration(value) if unit == "s" and value >= 60 else quantity(value, unit)
 
 
 _UNITS = {
@@ -166,13 +168,17 @@ _UNITS = {
     "ppm": "ppm",
     "seconds": "s",
     "dbm": "dBm",
+    "joules": "J",
+    "watt_hours": "Wh",
+    "cubic_metres_per_second": "m³/s",
+    "ratio": "",
 }
 
 
 def sensor_words(field: str) -> tuple[str, str]:
-    """Quantity and unit sign of a `sensor_<quantity>_<unit>` field."""
+    """Quantity and unit sign of a `sensor_<quantity>_<unit>` field, or one of a supply or a wireless network."""
     name = field.removeprefix("sensor_")
-    quantity_name, _, unit = name.rpartition("_")
-    if unit not in _UNITS:
-        return name.replace("_", " "), ""
-    return quantity_name.replace("_", " "), _UNITS[unit]
+    for unit, sign in _UNITS.items():
+        if name.endswith(f"_{unit}"):
+            return name.removesuffix(f"_{unit}").replace("_", " "), sign
+    return name.replace("_", " "), ""

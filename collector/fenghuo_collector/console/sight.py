@@ -14,6 +14,9 @@ from fenghuo.model import AgentId, Event, Site
 from fenghuo_collector.console.charts import Point
 from fenghuo_collector.feeds.base import Step
 
+NAMING_LABELS = ("sensor", "supply", "wireless", "entPhysicalName", "room")
+"""Labels of which the first that is there names a sensor."""
+
 
 @dataclass(frozen=True, slots=True)
 class AgentView:
@@ -60,12 +63,22 @@ class PortView:
 
 @dataclass(frozen=True, slots=True)
 class SensorView:
-    """One value of a sensor, e.g. `sensor_temperature_celsius` 24.5."""
+    """One value of a sensor, e.g. `sensor_temperature_celsius` 24.5; of a supply or a wireless network likewise.
+
+    `status` is ok, warning or critical where the agent can judge it, else empty.
+    """
 
     field: str
     labels: Mapping[str, str]
     value: float
     time: int
+    status: str = ""
+    measurement: str = "sensor"
+
+    @property
+    def name(self) -> str:
+        """What it is called on its device, or where it hangs; empty where nothing is known."""
+        return next((found for name in NAMING_LABELS if (found := self.labels.get(name))), "")
 
 
 @dataclass(frozen=True, slots=True)

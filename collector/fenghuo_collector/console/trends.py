@@ -11,9 +11,11 @@ from starlette.requests import Request
 from fenghuo_collector.console.charts import Line, chart
 from fenghuo_collector.console.formats import local_zone, sensor_words
 from fenghuo_collector.console.i18n import Language
-from fenghuo_collector.console.sight import DevicePage, PortView
+from fenghuo_collector.console.sight import NAMING_LABELS, DevicePage, PortView
 from fenghuo_collector.console.state import Console
 
+_NO_CHART = {("sensor", "sensor_state")}
+"""Numbers of which each sensor means something else."""
 _MINUTE = 60_000
 DAY = 24 * 60 * _MINUTE
 RANGES: Mapping[str, int] = {
@@ -54,7 +56,10 @@ async def trends(console: Console, request: Request, found: DevicePage, chosen: 
     end = console.sight.now()
     asker = _Asker(console, request, found, end - RANGES[name], end)
     drawings = await asyncio.gather(
-        *(asker.sensor(field) for field in sorted({sensor.field for sensor in found.sensors})),
+        *(
+            asker.sensor(*each)
+            for each in sorted({(sensor.measurement, sensor.field) for sensor in found.sensors} - _NO_CHART)
+        ),
         *(asker.port(port) for port in _ports(found, chosen)),
     )
     if name != asked:
@@ -122,10 +127,10 @@ class _Asker:
                     break
         return _Drawing(f"{port.name} {port.alias}".strip(), "b/s", lines)
 
-    async def sensor(self, field: str) -> _Drawing:
+    async def sensor(self, measurement: str, field: str) -> _Drawing:
         """All sensors of the device that measure the same."""
         words, unit = sensor_words(field)
-        lines = await self._lines("sensor", field, {}, rate=False)
+        lines = await self._lines(measurement, field, {}, rate=False)
         return _Drawing(self.text(words), unit, lines[:_MAX_LINES])
 
     async def _lines(
@@ -143,7 +148,7 @@ class _Asker:
         )
         return [
             Line(
-                name or line.labels.get("entPhysicalName") or line.labels.get("sensor") or field,
+                name or next((found for label in NAMING_LABELS if (found := line.labels.get(label))), field),
                 [(time, None if value is None else value * factor) for time, value in line.points],
             )
             for line in series

@@ -80,7 +80,13 @@ class SmallDistrict:
         if device is None:
             return None
         if device.job == "mqtt_sensor":
-            return DevicePage(device, sensors=[SensorView("sensor_temperature_celsius", {"room": "机房"}, 24.5, NOW)])
+            sensors = [
+                SensorView("sensor_temperature_celsius", {"room": "机房"}, 24.5, NOW),
+                SensorView("sensor_runtime_seconds", {"sensor": "Battery"}, 4000, NOW),
+                SensorView("sensor_state", {"sensor": "Disk 2"}, 3, NOW, "critical"),
+                SensorView("supply_level_percent", {"supply": "Black toner"}, 37, NOW, measurement="supply"),
+            ]
+            return DevicePage(device, sensors=sensors)
         ports = [
             PortView(str(n), f"Gi0/{n}", f"{300 + n} 教室", "up" if n % 9 else "down", "up" if n % 6 else "down", 1e9, 1e6 * n, 2e6, 0.0)
             for n in range(1, 49)

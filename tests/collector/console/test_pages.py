@@ -60,6 +60,19 @@ async def test_a_sensor_is_shown_with_quantity_and_unit(analyst: httpx.AsyncClie
     assert "机房" in page
 
 
+async def test_sensors_are_told_apart_by_name_and_say_how_they_are(analyst: httpx.AsyncClient) -> None:
+    page = (await analyst.get("/agents/bj/haidian/zgc-no1/gw1/devices/t1")).text
+    rows = re.findall(r"<tr><td>(.*?)</td><td>(.*?)</td><td>(.*?)</td><td class=\"number\">(.*?)</td>", page)
+    assert [tuple(re.sub("<[^>]+>", "", cell) for cell in row) for row in rows] == [
+        ("", "机房", "temperature", "24.5 °C"),
+        ("", "Battery", "runtime", "1 h 6 min"),
+        ("critical", "Disk 2", "state", "3"),
+        ("", "Black toner", "supply level", "37%"),
+    ]
+    assert 'aria-label="supply level' in page
+    assert 'aria-label="state' not in page, "numbers of which each means something else make no chart"
+
+
 async def test_an_alert_page_says_what_to_do_and_why_it_fired(analyst: httpx.AsyncClient) -> None:
     page = (await analyst.get("/alerts/f1")).text
     assert "Look at the cable." in page
