@@ -11,9 +11,11 @@ from fenghuo_agent.profiles import schema
 from fenghuo_agent.profiles.profile import (
     FACTS,
     SECTIONS,
+    Below,
     Chosen,
     Condition,
     Fact,
+    Limit,
     Limits,
     Match,
     Metric,
@@ -201,13 +203,15 @@ class Compiler:
         return Condition(reference, frozenset(texts), tuple(patterns), tuple(comparisons), arcs)
 
     def _limits(self, body: schema.LimitsBody, at: Sequence[str | int] | None) -> Limits:
-        values = {name: getattr(body, name) for name in schema.LimitsBody.model_fields}
-        return Limits(
-            **{
-                name: self._reference(value, at, "limits") if isinstance(value, str) else value
-                for name, value in values.items()
-            }
-        )
+        return Limits(**{name: self._limit(getattr(body, name), at) for name in schema.LimitsBody.model_fields})
+
+    def _limit(self, body: str | float | schema.LimitBody | None, at: Sequence[str | int] | None) -> Limit:
+        if isinstance(body, str):
+            return self._reference(body, at, "limits")
+        if not isinstance(body, schema.LimitBody):
+            return body
+        column = self._try(at, "limits", lambda: self.resolve(body.object))
+        return Below(column, self._conditions(body.when, at, "limits")) if column is not None else None
 
     def _metric(self, body: schema.MetricBody, at: Sequence[str | int] | None) -> Metric | None:
         columns = [self._try(at, "objects", lambda name=name: self.resolve(name)) for name in body.objects]

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from statistics import fmean
 from typing import NamedTuple
 
-from fenghuo_agent.profiles.profile import Chosen, Condition, Limits, Reading
+from fenghuo_agent.profiles.profile import Below, Chosen, Condition, Limit, Limits, Reading
 from fenghuo_agent.profiles.quantities import CONVERSIONS, NEVER, QUANTITIES, STATE, Quantity
 from fenghuo_agent.profiles.rows import Reference, Rows, number_of, text_of
 from fenghuo_agent.snmp import ber
@@ -24,6 +24,7 @@ class Measured(NamedTuple):
     state: str
 
 
+_GRAVITY = ("", "unknown", "ok", "warning", "critical")
 NOTHING = Measured(None, "")
 _COMBINE: Mapping[str, Callable[[Sequence[Number]], Number]] = {"sum": sum, "max": max, "min": min, "avg": fmean}
 
@@ -83,9 +84,13 @@ class Sensor:
         return self.quantity is None or self.quantity.low <= value <= self.quantity.high
 
     def _judged(self, value: Number, found: Sequence[Varbind | None]) -> str:
-        if self.judge is not None:
-            varbind = found[-1]
-            return self.reading.states.get(text_of(varbind), ("unknown", ""))[0] if varbind is not None else ""
+        """The worse of what the device says of the value and of what its limits say."""
+        said = ""
+        if self.judge is not None and (varbind := found[-1]) is not None:
+            said = self.reading.states.get(text_of(varbind), ("unknown", ""))[0]
+        return max(said, self._within(value), key=_GRAVITY.index)
+
+    def _within(self, value: Number) -> str:
         low_critical, low, high, high_critical = self.limits
         if (low_critical is not None and value <= low_critical) or (
             high_critical is not None and value >= high_critical
@@ -174,6 +179,10 @@ def _holds(reading: Reading, rows: Rows, index: Oid) -> bool:
     return all(map(holds, reading.when)) and not any(map(holds, reading.unless))
 
 
+def _all_hold(conditions: Iterable[Condition], rows: Rows, index: Oid) -> bool:
+    return all(condition.holds(rows, index) for condition in conditions)
+
+
 def _quantity(reading: Reading, rows: Rows, index: Oid) -> Quantity | None:
     if not isinstance(reading.quantity, Chosen):
         return reading.quantity
@@ -196,16 +205,22 @@ def _factor(reading: Reading, rows: Rows, index: Oid) -> float | None:
         places = number_of(found[1]) if found else 0
         if places is None or not -12 <= places <= 12:
             return None
-        factor = factor / 10 ** int(places) if places >= 0 else factor * 10 ** -int(places)
+        # Below zero it counts the digits that are accurate (RFC 3433, EntitySensorPrecision): nothing to scale.
+        factor = factor / 10 ** max(0, int(places))
     return float(factor)
 
 
 def _limits(reading: Reading, limits: Limits, factor: float, rows: Rows, index: Oid) -> tuple[Number | None, ...]:
-    def limit(given: float | Reference | None) -> Number | None:
-        if not isinstance(given, Reference):
+    def limit(given: Limit) -> Number | None:
+        if isinstance(given, Reference):
+            found = rows.find(given, index)
+            varbind = found[1] if found else None
+        elif isinstance(given, Below):
+            lines = (line for line in rows.below(given.column, index) if _all_hold(given.when, rows, line))
+            varbind = next((rows.of(given.column)[line] for line in lines), None)
+        else:
             return given
-        found = rows.find(given, index)
-        raw = _number(reading, found[1]) if found else None
+        raw = _number(reading, varbind) if varbind is not None else None
         return _convert(reading, factor, raw) if raw else None
 
     return tuple(limit(each) for each in limits.each())

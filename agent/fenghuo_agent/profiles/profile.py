@@ -92,15 +92,26 @@ class Chosen:
 
 
 @dataclass(frozen=True, slots=True)
+class Below:
+    """A limit in a table whose rows are below the sensor's: the first row for which the conditions hold."""
+
+    column: Column
+    when: tuple[Condition, ...]
+
+
+Limit = float | Reference | Below | None
+
+
+@dataclass(frozen=True, slots=True)
 class Limits:
     """Limits as numbers in the result's unit, or objects that hold them."""
 
-    low_critical: float | Reference | None = None
-    low: float | Reference | None = None
-    high: float | Reference | None = None
-    high_critical: float | Reference | None = None
+    low_critical: Limit = None
+    low: Limit = None
+    high: Limit = None
+    high_critical: Limit = None
 
-    def each(self) -> tuple[float | Reference | None, ...]:
+    def each(self) -> tuple[Limit, ...]:
         """From low to high."""
         return self.low_critical, self.low, self.high, self.high_critical
 
@@ -144,7 +155,12 @@ class Reading:
             if isinstance(chosen, Chosen):
                 yield chosen.reference
         yield from self.of
-        yield from (limit for limit in self.limits.each() if isinstance(limit, Reference))
+        for limit in self.limits.each():
+            if isinstance(limit, Reference):
+                yield limit
+            elif isinstance(limit, Below):
+                yield Reference(limit.column)
+                yield from (condition.reference for condition in limit.when if condition.reference)
         yield from (reference for reference in (self.precision, self.status) if reference is not None)
 
 

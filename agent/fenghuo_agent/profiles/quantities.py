@@ -50,7 +50,7 @@ QUANTITIES: Mapping[str, Quantity] = {
     )
 }
 
-NEVER = frozenset((2147483647, -2147483648, -2147483647, 4294967295, 1 << 64 - 1, (1 << 63) - 1))
+NEVER = frozenset((2147483647, -2147483648, -2147483647, 4294967295, (1 << 64) - 1, (1 << 63) - 1))
 """Raw values that makers send for "not available" whatever the object says; no counter of these quantities gets there."""
 
 

@@ -47,10 +47,20 @@ class Rows:
     """What was read: column number → index → variable binding."""
 
     columns: dict[Oid, dict[Oid, Varbind]] = field(default_factory=dict[Oid, dict[Oid, Varbind]])
+    _below: dict[Oid, dict[Oid, list[Oid]]] = field(default_factory=dict[Oid, dict[Oid, list[Oid]]])
 
     def of(self, column: Column) -> dict[Oid, Varbind]:
         """All rows of a column."""
         return self.columns.get(column.oid, {})
+
+    def below(self, column: Column, index: Oid) -> list[Oid]:
+        """The indexes of a column that are `index` and one arc more."""
+        found = self._below.get(column.oid)
+        if found is None:
+            found = self._below[column.oid] = {}
+            for each in sorted(self.of(column)):
+                found.setdefault(each[:-1], []).append(each)
+        return found.get(index, [])
 
     def get(self, instance: Oid, column: Column) -> Varbind | None:
         """One instance by its full number."""

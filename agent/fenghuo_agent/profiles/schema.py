@@ -145,13 +145,20 @@ class StatusBody(Section):
     states: dict[str, State] = Field(description="Value → state.")
 
 
+class LimitBody(Section):
+    """A limit in a table of limits, whose rows are below the sensor's."""
+
+    object: ObjectName = Field(description="The object that holds it; its index begins with the sensor's.")
+    when: Conditions = Field(default_factory=dict[str, list[Scalar]], description="Which of these rows it is.")
+
+
 class LimitsBody(Section):
     """Limits in the result's unit, or objects that hold them."""
 
-    low_critical: Scalar | None = Field(None, description="At or below it is critical.")
-    low: Scalar | None = Field(None, description="At or below it is a warning.")
-    high: Scalar | None = Field(None, description="At or above it is a warning.")
-    high_critical: Scalar | None = Field(None, description="At or above it is critical.")
+    low_critical: Scalar | LimitBody | None = Field(None, description="At or below it is critical.")
+    low: Scalar | LimitBody | None = Field(None, description="At or below it is a warning.")
+    high: Scalar | LimitBody | None = Field(None, description="At or above it is a warning.")
+    high_critical: Scalar | LimitBody | None = Field(None, description="At or above it is critical.")
 
 
 class ReadingBody(Section):

@@ -107,6 +107,38 @@ def test_the_device_may_judge_a_value_itself(tmp_path: Path) -> None:
     assert one(tmp_path, entry, walk) == [("1", 20, "ok"), ("2", 30, "critical"), ("3", 40, "unknown")]
 
 
+@pytest.mark.parametrize(
+    ("value", "status", "state"),
+    [(20, 1, "ok"), (70, 1, "warning"), (20, 2, "critical"), (70, 9, "warning"), (20, 9, "ok")],
+)
+def test_of_the_devices_word_and_its_limit_the_worse_counts(
+    tmp_path: Path, value: int, status: int, state: str
+) -> None:
+    entry = "quantity: temperature, limits: {high: 60}, status: {object: status, states: {1: ok, 2: critical}}"
+    assert [each[2] for each in one(tmp_path, entry, f"{T}.1.1|2|{value}\n{T}.6.1|2|{status}\n")] == [state]
+
+
+@pytest.mark.parametrize(("value", "state"), [(20, "ok"), (66, "warning"), (76, "critical"), (-6, "critical")])
+def test_limits_may_stand_in_a_table_of_limits_below_the_sensor(tmp_path: Path, value: int, state: str) -> None:
+    rows = [(1, 65, 10, 4), (2, 75, 30, 4), (3, -5, 30, 2)]  # number, limit, severity, relation
+    entry = (
+        "quantity: temperature, limits: {high: {object: limit, when: {places: [10, 20], total: [3, 4]}},"
+        " high_critical: {object: limit, when: {places: 30, total: [3, 4]}},"
+        " low_critical: {object: limit, when: {places: 30, total: [1, 2]}}}"
+    )
+    walk = f"{T}.1.8|2|{value}\n" + "".join(
+        f"{T}.2.8.{row}|2|{limit}\n{T}.3.8.{row}|2|{severity}\n{T}.5.8.{row}|2|{relation}\n"
+        for row, limit, severity, relation in rows
+    )
+    assert [each[2] for each in one(tmp_path, entry, walk)] == [state]
+
+
+def test_decimal_places_below_zero_are_accurate_digits_and_scale_nothing(tmp_path: Path) -> None:
+    assert [
+        each[1] for each in one(tmp_path, "quantity: temperature, precision: places", f"{T}.1.1|2|23\n{T}.3.1|2|-2\n")
+    ] == [23]
+
+
 def test_a_state_keeps_the_devices_number_and_one_not_named_is_unknown(tmp_path: Path) -> None:
     entry = "quantity: state, name: '{index}', states: {1: ok, 2: {state: critical, text: failed}}, absent: 5"
     walk = "".join(f"{T}.1.{number}|2|{number}\n" for number in (1, 2, 3, 5))
