@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import NamedTuple
 
 INTEGER = 0x02
@@ -161,10 +162,30 @@ def number(tag: int, value: bytes) -> int | None:
     return int.from_bytes(value) if 0 < len(value) <= limit else None
 
 
-def text(value: bytes) -> str:
-    """A DisplayString for a label: UTF-8 where it is, else Latin-1; control characters and ends trimmed off."""
+def _utf_8(value: bytes) -> str:
     try:
-        decoded = value.decode()
-    except UnicodeDecodeError:
+        return value.decode()
+    except UnicodeDecodeError as error:
+        kept = value[: error.start]
+        if error.reason != "unexpected end of data" or kept.isascii():
+            raise
+        return kept.decode()
+
+
+def _gb_2312(value: bytes) -> str:
+    return value.decode("gb2312")
+
+
+def text(value: bytes) -> str:
+    """A DisplayString for a label; control characters and ends trimmed off.
+
+    UTF-8 where it is, also where the device cut it within a character; else GB 2312, in which Chinese devices keep what was
+    typed on their consoles; else Latin-1, which takes any octets.
+    """
+    for decode in (_utf_8, _gb_2312):
+        with contextlib.suppress(UnicodeDecodeError):
+            decoded = decode(value)
+            break
+    else:
         decoded = value.decode("latin-1")
     return "".join(character if character.isprintable() else " " for character in decoded).strip()

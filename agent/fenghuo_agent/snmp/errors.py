@@ -27,6 +27,12 @@ class Unanswered(SnmpError):  # noqa: N818 — the name says what happened
     )
 
 
+class Late(Unanswered):
+    """The time for all questions was up before this one could be answered."""
+
+    hint = "it answers slowly, or no more; a longer deadline gives it time"
+
+
 class Refused(SnmpError):  # noqa: N818 — the name says what happened
     """The network or the host says that nobody is there (ICMP), or the request could not be sent."""
 

@@ -15,7 +15,7 @@ from typing import Self
 
 from fenghuo_agent.snmp.access import Target
 from fenghuo_agent.snmp.ber import Malformed
-from fenghuo_agent.snmp.errors import Denied, Flooded, Refused, SnmpError, Unanswered
+from fenghuo_agent.snmp.errors import Denied, Flooded, Late, Refused, SnmpError, Unanswered
 from fenghuo_agent.snmp.manners import Manners
 from fenghuo_agent.snmp.message import Envelope, Foreign, Pdu, request
 from fenghuo_agent.snmp.traffic import Traffic
@@ -179,7 +179,10 @@ class Session:
         self._unwrap, self._request_id = unwrap, request_id
         error: SnmpError = Unanswered(f"{self.target.instance} does not answer")
         for attempt in range(self._timing.retries + 1):
-            wait = min(self._timing.timeout * self._random.uniform(0.9, 1.1), self.deadline - loop.time())
+            wait, left = self._timing.timeout * self._random.uniform(0.9, 1.1), self.deadline - loop.time()
+            if left < wait and not attempt:
+                error = Late(f"{self.target.instance} does not answer before the deadline")
+            wait = min(wait, left)
             if wait <= 0:
                 break
             if attempt:
