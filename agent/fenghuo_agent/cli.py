@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
 import typer
 
 from fenghuo.cli.checking import check_file
-from fenghuo.cli.output import ConfigOption, JsonOption
-from fenghuo.cli.running import LogFormatOption, LogLevelOption, run_until_stopped
+from fenghuo.cli.options import ConfigOption, JsonOption, LogFormatOption, LogLevelOption
 from fenghuo.config import load
 from fenghuo.log import Format, configure
+from fenghuo_agent import daemon
+from fenghuo_agent.daemon import DEFAULT_FILE
 from fenghuo_agent.discovery.cli import discover
 from fenghuo_agent.topology.cli import locate, topology
-
-DEFAULT_FILE = Path("/etc/fenghuo/agent.yaml")
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
 for command in (discover, topology, locate):
@@ -34,14 +32,7 @@ def run(
     log_format: LogFormatOption = Format.AUTO,
 ) -> None:
     """Poll, judge and ship until told to stop (SIGTERM or Ctrl-C)."""
-    from fenghuo_agent.config import AgentConfig  # noqa: PLC0415 — help does without it
-
-    configure(log_level, style=log_format)
-    loaded = load(config, AgentConfig, env=os.environ)
-    from fenghuo_agent import app as agent_app  # noqa: PLC0415 — a wrong configuration is told without it
-
-    # An agent is no faster with uvloop, which takes 2 MB.
-    run_until_stopped(lambda: agent_app.run(loaded, config), uvloop=False)
+    daemon.run(config, log_level, log_format)
 
 
 @app.command()

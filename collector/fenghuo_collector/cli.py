@@ -10,8 +10,8 @@ from pathlib import Path
 import typer
 
 from fenghuo.cli.checking import check_file
-from fenghuo.cli.output import ConfigOption, JsonOption
-from fenghuo.cli.running import LogFormatOption, LogLevelOption, run_until_stopped
+from fenghuo.cli.options import ConfigOption, JsonOption, LogFormatOption, LogLevelOption
+from fenghuo.cli.running import run_until_stopped
 from fenghuo.config import load
 from fenghuo.errors import Permanent
 from fenghuo.log import Format, configure

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from fenghuo.cli.output import JsonOption
+from fenghuo.cli.options import JsonOption
 from fenghuo.config import Secret
 from fenghuo_agent.snmp.access import Credential
 from fenghuo_agent.snmp.options import (

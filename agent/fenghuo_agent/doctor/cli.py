@@ -13,7 +13,8 @@ from typing import Annotated
 
 import typer
 
-from fenghuo.cli.output import JsonOption, print_json, styled
+from fenghuo.cli.options import JsonOption
+from fenghuo.cli.output import print_json, styled
 from fenghuo.clock import SystemClock
 from fenghuo.config import load
 from fenghuo_agent.doctor.findings import Finding, Result

@@ -8,7 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
-from fenghuo.cli.output import JsonOption, print_error, print_json, problem_json, say
+from fenghuo.cli.options import JsonOption
+from fenghuo.cli.output import print_error, print_json, problem_json, say
 from fenghuo.config.words import suggest
 from fenghuo.errors import Located, Problem
 from fenghuo_agent.profiles import traps

@@ -10,7 +10,8 @@ from typing import Annotated, Any
 
 import typer
 
-from fenghuo.cli.output import JsonOption, print_json, say
+from fenghuo.cli.options import JsonOption
+from fenghuo.cli.output import print_json, say
 from fenghuo.clock import SystemClock
 from fenghuo_agent.snmp.access import Credential, Target
 from fenghuo_agent.snmp.options import (

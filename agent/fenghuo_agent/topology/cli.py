@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from fenghuo.cli.output import ConfigOption, JsonOption, print_json, say
+from fenghuo.cli.options import ConfigOption, JsonOption
+from fenghuo.cli.output import print_json, say
+from fenghuo_agent.daemon import DEFAULT_FILE
 
-DEFAULT_FILE = Path("/etc/fenghuo/agent.yaml")
 NOT_FOUND = 1
 
 

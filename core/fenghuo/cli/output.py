@@ -5,18 +5,9 @@ from __future__ import annotations
 import json
 import os
 import sys
-from pathlib import Path
-from typing import Annotated, Any, TextIO
-
-import typer
+from typing import Any, TextIO
 
 from fenghuo.errors import FenghuoError, Located, Problem
-
-JsonOption = Annotated[bool, typer.Option("--json", help="Print results as JSON on standard output.")]
-"""The `--json` flag, the same in every subcommand."""
-
-ConfigOption = Annotated[Path, typer.Option("--config", "-c", metavar="FILE", help="The configuration file (YAML).")]
-"""The `-c FILE` option, the same in every subcommand."""
 
 _STYLES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}
 

@@ -29,7 +29,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "replay": ("fenghuo.rules.tools.replay:app", "Give recorded events and readings to the rules."),
     "survey": ("fenghuo_agent.survey.cli:app", "Read all that one device tells by SNMP."),
     "profiles": ("fenghuo_agent.profiles.cli:app", "Check, list and explain device profiles."),
-    "doctor": ("fenghuo_agent.doctor.cli:app", "Say why a device cannot be read, and what to do."),
+    "doctor": ("fenghuo_agent.doctor.cli:app", "Say why a device cannot be read by SNMP"),
     "config": ("fenghuo.cli.configuration:app", "Print the schema or reference of a configuration."),
     "version": ("fenghuo.cli.version:app", "Print the versions of Fenghuo, Python and system."),
 }

@@ -7,25 +7,11 @@ import importlib
 import signal
 import sys
 from collections.abc import Callable, Coroutine
-from typing import Annotated, Any, Literal, TypeVar
-
-import typer
-
-from fenghuo.log import Format
+from typing import Any, Literal, TypeVar
 
 Result = TypeVar("Result")
 
 Level = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
-
-LogLevelOption = Annotated[
-    Level, typer.Option("--log-level", case_sensitive=False, help="The least important messages to log.")
-]
-"""The `--log-level` option, the same in every subcommand that runs on."""
-
-LogFormatOption = Annotated[
-    Format, typer.Option("--log-format", help="How log lines look; auto: JSON under systemd, otherwise text.")
-]
-"""The `--log-format` option, the same in every subcommand that runs on."""
 
 
 def run_until_stopped(part: Callable[[], Coroutine[Any, Any, Result]], *, uvloop: bool = True) -> Result:
@@ -60,7 +46,7 @@ def run_until_stopped(part: Callable[[], Coroutine[Any, Any, Result]], *, uvloop
     else:
         if not received:
             return result
-    raise typer.Exit(130 if received[0] is signal.SIGINT else 0)
+    sys.exit(130 if received[0] is signal.SIGINT else 0)
 
 
 def _uvloop() -> Callable[[], asyncio.AbstractEventLoop] | None:

@@ -8,7 +8,8 @@ import sys
 
 import typer
 
-from fenghuo.cli.output import JsonOption, print_json
+from fenghuo.cli.options import JsonOption
+from fenghuo.cli.output import print_json
 
 app = typer.Typer(rich_markup_mode=None)
 

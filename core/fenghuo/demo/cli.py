@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from fenghuo.cli.output import JsonOption
+from fenghuo.cli.options import JsonOption
 from fenghuo.config import parse_duration
 
 app = typer.Typer(rich_markup_mode=None)

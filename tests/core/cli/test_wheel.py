@@ -66,5 +66,13 @@ def test_the_wheel_holds_every_file_of_the_packages(installed):
     listed = subprocess.run(
         ["git", "ls-files", "core", "agent", "collector"], cwd=ROOT, capture_output=True, text=True, check=True
     ).stdout.split()
+    profiles = "agent/profiles/"
     for name in listed:
-        assert (installed / Path(*Path(name).parts[1:])).exists(), name
+        inside = name.replace(profiles, "agent/fenghuo_agent/profiles/shipped/") if name.startswith(profiles) else name
+        assert (installed / Path(*Path(inside).parts[1:])).exists(), name
+
+
+def test_the_wheel_s_profiles_are_read_from_the_wheel(installed):
+    command = str(installed / "bin" / "fenghuo")
+    shown = run(installed, sys.executable, command, "profiles", "explain", "ups-mib")
+    assert f"{installed}/fenghuo_agent/profiles/shipped/standard/ups-mib.yaml" in shown

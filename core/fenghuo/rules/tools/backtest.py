@@ -14,7 +14,8 @@ from typing import Annotated, NamedTuple, TextIO
 
 import typer
 
-from fenghuo.cli.output import JsonOption, print_error, print_json, say
+from fenghuo.cli.options import JsonOption
+from fenghuo.cli.output import print_error, print_json, say
 from fenghuo.errors import Located, Permanent, Place, Problem
 from fenghuo.packs import packs_path
 from fenghuo.rules.anomaly import CounterRate, Detector, Options, Score

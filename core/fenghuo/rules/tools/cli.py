@@ -9,7 +9,8 @@ from typing import Annotated, Any
 
 import typer
 
-from fenghuo.cli.output import JsonOption, print_error, print_json, problem_json
+from fenghuo.cli.options import JsonOption
+from fenghuo.cli.output import print_error, print_json, problem_json
 from fenghuo.config.words import printable, suggest
 from fenghuo.errors import Located, Permanent, Place, Problem
 from fenghuo.packs import packs_path

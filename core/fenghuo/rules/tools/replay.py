@@ -16,7 +16,8 @@ from typing import Annotated, Any
 import typer
 
 from fenghuo.alerts import alert_to_event, iso
-from fenghuo.cli.output import JsonOption, print_error, say, styled
+from fenghuo.cli.options import JsonOption
+from fenghuo.cli.output import print_error, say, styled
 from fenghuo.clock import VirtualClock
 from fenghuo.config import parse_duration
 from fenghuo.errors import Located, Problem
