@@ -179,7 +179,7 @@ async def test_a_device_that_answers_malformed_stops_nothing(make_device, make_i
         device.ports(3)
     source = make_input(bad.address, good.address, timeout=0.5, retries=1, deadline=5)
     await source.once(recorder)
-    quick = {"timeout": 0.01, "deadline": 0.2, "learn_deadline": 0.2}
+    quick = {"timeout": 0.06, "deadline": 1.0, "learn_deadline": 1.0}
     source.reconfigure(source._shared.config.model_copy(update=quick))
 
     def mangle(answer: bytes, _) -> list[bytes]:
