@@ -55,7 +55,7 @@ def list_(folders: Folders = [], as_json: JsonOption = False) -> None:  # noqa: 
         return
     for each in found:
         told = "every device" if each["standard"] else ", ".join(each["sysObjectID"]) or "-"
-        sys.stdout.write(f"{each['name']:28} {each['title']}\n{'':28} {told}\n")
+        sys.stdout.write(f"{each['name']:32} {each['title']}\n{'':32} {told}\n")
 
 
 def _summary(library: Library, name: str) -> dict[str, Any]:

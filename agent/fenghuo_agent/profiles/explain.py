@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, cast
 
 from fenghuo.config import format_duration
 from fenghuo_agent.profiles.library import Library
@@ -111,8 +111,12 @@ def lines(document: dict[str, Any]) -> Iterator[str]:
 def _told(document: dict[str, Any]) -> str:
     if document["standard"]:
         return "every device; what it has is found by asking"
-    told = [" and ".join(f"{key} {value}" for key, value in match.items()) for match in document["match"]]
+    told = [" and ".join(f"{key} {_any_of(value)}" for key, value in match.items()) for match in document["match"]]
     return "; or ".join(told) or "being extended only"
+
+
+def _any_of(value: object) -> str:
+    return " or ".join(map(str, cast("list[object]", value))) if isinstance(value, list) else str(value)
 
 
 def _section(section: str, readings: Iterable[dict[str, Any]]) -> Iterator[str]:

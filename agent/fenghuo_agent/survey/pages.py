@@ -35,7 +35,19 @@ def _part(title: str, rows: Sequence[Sequence[str]], numbers: Sequence[int]) -> 
 
 
 def _sensor(sensor: Document) -> tuple[str, ...]:
-    return sensor["quantity"], sensor["name"], f"{sensor['value']:g}", sensor["unit"], sensor["state"] or ""
+    judged = sensor["quantity"] == "state" or sensor["state"] != "unknown"
+    return (
+        sensor["quantity"],
+        sensor["name"],
+        _number(sensor["value"]),
+        sensor["unit"],
+        sensor["state"] if judged else "",
+    )
+
+
+def _number(value: float) -> str:
+    """Six digits, or all that stand before the point; never with an exponent of ten."""
+    return f"{value:.0f}" if float(value).is_integer() or abs(value) >= 1e5 else f"{value:.6g}"
 
 
 def _port(port: Document) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 
 from fenghuo.cli.root import app as root
 from fenghuo_agent.survey.cli import app
+from fenghuo_agent.survey.pages import pages
 from servers.process import free_port
 from servers.snmpd import COMMUNITY, PASSWORD, SECRET, Snmpd, snmpd
 
@@ -107,6 +108,27 @@ def test_people_get_a_page(device: Snmpd) -> None:
     assert result.stdout.startswith("core-switch")
     assert "ports (" in result.stdout
     assert result.stdout.rstrip().endswith(" s")
+
+
+@pytest.mark.parametrize(
+    ("quantity", "value", "state", "shown"),
+    [
+        ("count", 25070112, "unknown", ["25070112"]),
+        ("energy", 3555012.5, "unknown", ["3555012"]),
+        ("voltage", 3.30219999, "unknown", ["3.3022"]),
+        ("temperature", 61, "critical", ["61", "critical"]),
+        ("state", 4, "unknown", ["4", "unknown"]),
+    ],
+)
+def test_a_page_shows_numbers_in_full_and_no_state_where_nothing_judges(
+    quantity: str, value: float, state: str, shown: list[str]
+) -> None:
+    sensor = {"quantity": quantity, "name": "Part", "value": value, "unit": "", "state": state}
+    parts = dict.fromkeys(("supplies", "wireless", "ports", "addresses", "neighbours", "faults"), ())
+    device = {"name": "x", "vendor": "", "model": ""}
+    lines = list(pages({"device": device, "sensors": [sensor], **parts, "requests": 1, "seconds": 0.1}))
+    [line] = [line.split() for line in lines if "Part" in line]
+    assert line[2:] == shown
 
 
 @pytest.mark.parametrize(
