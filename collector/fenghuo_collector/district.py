@@ -11,7 +11,7 @@ from typing import Any, cast
 from fenghuo.clock import Clock
 from fenghuo.errors import FenghuoError
 from fenghuo.model import LEVELS, AgentId, Document, Event, Site, Value
-from fenghuo_collector.console.sight import AgentView, DevicePage, DeviceView, PortView, SensorView, Series
+from fenghuo_collector.console.sight import AgentView, DevicePage, DeviceView, LinkView, PortView, SensorView, Series
 from fenghuo_collector.feeds.base import Step
 from fenghuo_collector.incidents import AlertJournal
 from fenghuo_collector.ingest import AgentState, Ingest
@@ -29,6 +29,9 @@ _SILENT_MS = 90_000
 _FACTS = {
     "device.manufacturer": "vendor",
     "device.model.name": "model",
+    "device.type": "type",
+    "host.os.name": "operating system",
+    "host.os.version": "version",
     "device.serial_number": "serial",
     "fenghuo.asset.snmp.description": "description",
     "fenghuo.asset.snmp.location": "location",
@@ -108,6 +111,9 @@ class District:
             facts=await self._facts(agent, found),
             ports=_ports(found),
             sensors=sorted(_sensors(found), key=_sensor_place),
+            links=_links(
+                found, {each.instance: each.name for each in self._latest.devices(agent) if each.up is not None}
+            ),
         )
 
     async def _facts(self, agent: AgentId, device: Device) -> Mapping[str, str]:
@@ -246,6 +252,23 @@ def _port(entry: Entry, number: int, labels: Mapping[str, str]) -> PortView:
         out_bps=bits("ifHCOutOctets", "ifOutOctets"),
         errors=sum(errors) if errors else None,
     )
+
+
+def _links(device: Device, names: Mapping[str, str]) -> list[LinkView]:
+    """Its links in the order of its ports; `names` are those of devices by their addresses."""
+    links = [
+        LinkView(
+            port=labels.get("ifName") or labels.get("ifIndex", ""),
+            neighbour=labels.get("neighbour", ""),
+            neighbour_port=labels.get("neighbour_port", ""),
+            source=labels.get("source", "").replace("+", ", "),
+            device=names.get(labels.get("neighbour_instance", ""), ""),
+        )
+        for entry in device.entries
+        if entry.name == "topology"
+        for _, labels in entry.rows()
+    ]
+    return sorted(links, key=lambda link: (natural(link.port), natural(link.neighbour)))
 
 
 def _sensor_place(sensor: SensorView) -> tuple[Any, ...]:

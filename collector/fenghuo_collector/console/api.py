@@ -85,6 +85,7 @@ async def device(request: Request) -> Response:
             "facts": dict(found.facts),
             "ports": [asdict(port) for port in found.ports],
             "sensors": [{**asdict(sensor), "labels": dict(sensor.labels)} for sensor in found.sensors],
+            "links": [asdict(link) for link in found.links],
         }
     )
 

@@ -82,6 +82,20 @@ class SensorView:
 
 
 @dataclass(frozen=True, slots=True)
+class LinkView:
+    """A link of a device: its port, who is at the other end and at which port of theirs, and what tells so (lldp, fdb …).
+
+    `device` is the name of the page of that neighbour, empty where it is not polled.
+    """
+
+    port: str
+    neighbour: str
+    neighbour_port: str
+    source: str
+    device: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Series:
     """What a chart draws as one line."""
 
@@ -97,6 +111,7 @@ class DevicePage:
     facts: Mapping[str, str] = field(default_factory=dict[str, str])
     ports: Sequence[PortView] = ()
     sensors: Sequence[SensorView] = ()
+    links: Sequence[LinkView] = ()
 
 
 class Sight(Protocol):

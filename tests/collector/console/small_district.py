@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from fenghuo.alerts import alert_to_event
 from fenghuo.model import AgentId, Alert, AlertState, Document, Event, Site
-from fenghuo_collector.console.sight import AgentView, DevicePage, DeviceView, PortView, SensorView, Series
+from fenghuo_collector.console.sight import AgentView, DevicePage, DeviceView, LinkView, PortView, SensorView, Series
 from fenghuo_collector.feeds.base import Step
 
 NOW = 1_767_225_600_000
@@ -91,7 +91,11 @@ class SmallDistrict:
             PortView(str(n), f"Gi0/{n}", f"{300 + n} 教室", "up" if n % 9 else "down", "up" if n % 6 else "down", 1e9, 1e6 * n, 2e6, 0.0)
             for n in range(1, 49)
         ]  # fmt: skip
-        return DevicePage(device, {"description": "Comware 7", "location": "三楼"}, ports)
+        links = [
+            LinkView("Gi0/1", "printer <office>", "eth0", "lldp", "printer <office>"),
+            LinkView("Gi0/2", "unmanaged", "", "fdb"),
+        ]
+        return DevicePage(device, {"description": "Comware 7", "location": "三楼"}, ports, links=links)
 
     async def history(self, fingerprint: str) -> Sequence[Step]:
         return [step for step in self.firing_steps if step.alert.fingerprint == fingerprint]

@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry
 from fenghuo.clock import VirtualClock
 from fenghuo.model import AgentId, Event, Layout, Site, Table
 from fenghuo.wire import Stream
-from fenghuo_collector.console.sight import DevicePage
+from fenghuo_collector.console.sight import DevicePage, LinkView
 from fenghuo_collector.district import District, natural
 from fenghuo_collector.latest import Latest, LatestConfig
 from fenghuo_collector.sinks.base import Batch
@@ -104,3 +104,29 @@ async def test_facts_are_those_of_the_newest_asset_at_the_device_s_address(told:
     told.clock.advance(1)
     await told.see(3, asset("10.0.0.12", "elsewhere"))
     assert dict((await told.page()).facts) == {"vendor": "H3C", "location": "room 2"}
+    told.clock.advance(1)
+    newest = asset("10.0.0.1", "room 2")
+    newest["device"]["type"] = "switch"
+    await told.see(4, {**newest, "host": {"os": {"name": "Comware", "version": "7.1"}}})
+    facts = (await told.page()).facts
+    assert [facts[name] for name in ("type", "operating system", "version")] == ["switch", "Comware", "7.1"]
+
+
+async def test_links_come_in_the_order_of_ports_and_lead_to_devices_that_are_polled(told: Told) -> None:
+    await told.read(1)
+    rows = {
+        "ifName": ["Gi1/0/10", "Gi1/0/9"],
+        "neighbour": ["ap-1", "core"],
+        "neighbour_instance": ["", "10.0.0.2"],
+        "neighbour_port": ["eth0", "Te1/0/1"],
+        "source": ["lldp", "fdb+lldp"],
+    }
+    links = Layout("topology", LABELS, rows, ("topology_link",))
+    other = Layout("system", {"job": "snmp", "instance": "10.0.0.2", "device": "core-sw"}, {}, ("snmp_up",))
+    now = told.clock.now()
+    tables = [Table(links, now, [[1, 1]]), Table(other, now, [[1]])]
+    await told.latest.write([Batch(GATEWAY, Stream.METRICS, 99, now, tables=tables)])
+    assert (await told.page()).links == [
+        LinkView("Gi1/0/9", "core", "Te1/0/1", "fdb, lldp", "core-sw"),
+        LinkView("Gi1/0/10", "ap-1", "eth0", "lldp", ""),
+    ]

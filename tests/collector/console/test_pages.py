@@ -60,6 +60,12 @@ async def test_a_sensor_is_shown_with_quantity_and_unit(analyst: httpx.AsyncClie
     assert "机房" in page
 
 
+async def test_links_lead_to_the_pages_of_devices_that_are_polled(analyst: httpx.AsyncClient) -> None:
+    page = (await analyst.get(DEVICE)).text
+    assert 'devices/printer%20%3Coffice%3E">printer &lt;office&gt;</a></td><td>eth0</td>' in page
+    assert "<td>Gi0/2</td><td>unmanaged</td>" in page
+
+
 async def test_sensors_are_told_apart_by_name_and_say_how_they_are(analyst: httpx.AsyncClient) -> None:
     page = (await analyst.get("/agents/bj/haidian/zgc-no1/gw1/devices/t1")).text
     rows = re.findall(r"<tr><td>(.*?)</td><td>(.*?)</td><td>(.*?)</td><td class=\"number\">(.*?)</td>", page)
