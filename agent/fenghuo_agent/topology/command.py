@@ -23,6 +23,7 @@ from fenghuo_agent.inputs.snmp.config import Device as Settings
 from fenghuo_agent.inputs.snmp.config import SnmpConfig
 from fenghuo_agent.inputs.snmp.device import Device
 from fenghuo_agent.inputs.snmp.input import SnmpInput
+from fenghuo_agent.once import aligned
 from fenghuo_agent.snmp.errors import SnmpError
 from fenghuo_agent.snmp.walk import Limits
 from fenghuo_agent.topology import decode
@@ -76,10 +77,14 @@ async def _read(path: Path) -> Outcome:
         found.time = round(dt.datetime.now(dt.UTC).timestamp() * 1000)
         seen[device.instance] = found
 
-    say(f"reading {len(devices)} devices")
+    say(
+        f"reading {len(devices)} devices"
+        if devices
+        else f"{path} lists no devices, and none are found yet: run the agent, or `fenghuo agent discover -c {path}`"
+    )
     await asyncio.gather(*(one(device) for device in devices))
     for instance, why in sorted(failures.items()):
-        say(f"{instance}: {why}")
+        say(why if why.startswith(instance) else f"{instance}: {why}")
     host = read_host()
     topology = join(dict(sorted(seen.items())), host.macs, host.bindings)
     return Outcome(topology, root_of(topology, options.root or "", host), failures)
@@ -228,8 +233,6 @@ def _host(topology: Topology, location: Location) -> str:
 
 
 def _print(heads: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
-    widths = [max(len(row[place]) for row in (heads, *rows)) for place in range(len(heads))]
-    for row in (heads, *rows):
-        line = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        sys.stdout.write(line.rstrip() + "\n")
-    sys.stdout.write("\n")
+    if rows:
+        sys.stdout.writelines(f"{line}\n" for line in aligned([heads, *rows]))
+        sys.stdout.write("\n")

@@ -69,7 +69,7 @@ async def test_json_is_one_document_of_nodes_links_places_and_failures(config):
         "description": "printer", "vlan": 20, "exact": True, "uplink": "no", "behind": "", "time": "",
     }  # fmt: skip
     assert [failure["address"] for failure in told["failures"]] == ["127.0.0.1:9"]
-    assert "127.0.0.1:9: " in result.stderr
+    assert "127.0.0.1:9 cannot be asked" in result.stderr
 
 
 @pytest.mark.parametrize("wanted", ["aa:00:00:00:00:01", "AA-00-00-00-00-01", "aa00.0000.0001", "10.20.0.7"])
@@ -101,6 +101,23 @@ async def test_for_people_links_and_ports(config):
     result = await run("topology", "-c", config)
     assert "Gi0/2  left Gi0/1" in result.stdout or "left Gi0/1  core Gi0/2" in result.stdout
     assert "left    Gi0/2  1     10.20.0.7" in result.stdout
+
+
+async def test_a_device_that_is_not_read_is_told_once(config):
+    told = (await run("topology", "-c", config)).stderr
+    [line] = [line for line in told.splitlines() if "127.0.0.1:9" in line]
+    assert line.count("127.0.0.1:9") == 1
+
+
+async def test_where_no_device_is_known_it_says_so_and_prints_no_empty_table(tmp_path):
+    path = tmp_path / "agent.yaml"
+    path.write_text(
+        f"site: bj/haidian/zgc-no1\ncollector: mqtt://127.0.0.1\nspool: {{path: {tmp_path}/spool.db}}\n"
+        "inputs: {snmp: {discover: [10.20.0.0/24], credentials: [{community: c}]}}\n"
+    )
+    result = await run("topology", "-c", path)
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "none are found yet" in result.stderr
 
 
 async def test_dot_is_a_graph_with_names_quoted(config):
