@@ -19,6 +19,7 @@ from fenghuo_agent.inputs.base import Input
 from fenghuo_agent.inputs.snmp.config import SnmpConfig
 
 if TYPE_CHECKING:
+    from fenghuo_agent.inputs.probe.input import ProbeInput
     from fenghuo_agent.inputs.snmp.input import SnmpInput
 
 _log = logging.getLogger(__name__)
@@ -127,6 +128,7 @@ class Reloads:
     def __init__(self, config: AgentConfig, inputs: Sequence[Input], registry: CollectorRegistry) -> None:
         self._started = self._config = config
         self._polled = _polled(inputs) if config.inputs.snmp is not None else None
+        self._probing = _probing(inputs) if config.inputs.probe is not None else None
         self._metrics = ReloadMetrics(registry)
 
     def watch(self, supervisor: Supervisor, file: ConfigFile | None) -> None:
@@ -150,6 +152,9 @@ class Reloads:
         said: list[str] = []
         if self._polled is not None and snmp is not None:
             said.append(f"SNMP devices: {self._polled.reconfigure(snmp)}")
+        probe = config.inputs.probe
+        if self._probing is not None and probe is not None and probe != self._config.inputs.probe:
+            said.append(f"probes: {self._probing.reconfigure(probe)}")
         waiting = needs_restart(self._started, config)
         if waiting:
             said.append(f"after a restart only: {', '.join(waiting)}")
@@ -167,6 +172,12 @@ def _polled(inputs: Sequence[Input]) -> SnmpInput | None:
     from fenghuo_agent.inputs.snmp.input import SnmpInput  # noqa: PLC0415 — what is not used takes no memory
 
     return next((each for each in inputs if isinstance(each, SnmpInput)), None)
+
+
+def _probing(inputs: Sequence[Input]) -> ProbeInput | None:
+    from fenghuo_agent.inputs.probe.input import ProbeInput  # noqa: PLC0415 — what is not used takes no memory
+
+    return next((each for each in inputs if isinstance(each, ProbeInput)), None)
 
 
 LIVE = frozenset(
@@ -187,7 +198,9 @@ def needs_restart(before: AgentConfig, after: AgentConfig) -> list[str]:
         old, new = getattr(before.inputs, name), getattr(after.inputs, name)
         if old == new:
             continue
-        if name != "snmp" or old is None or new is None:
+        if name == "probe" and old is not None and new is not None:
+            found += ["inputs.probe.concurrency"] if _differs(old, new, "concurrency") else []
+        elif name != "snmp" or old is None or new is None:
             found.append(f"inputs.{name.removesuffix('_')}")
         else:
             options = [

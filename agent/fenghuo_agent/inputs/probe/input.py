@@ -56,6 +56,7 @@ class ProbeInput:
         metrics = Metrics(self._shared.tally, registry)
         self._schedule = Schedule(clock, random, self._shared.tally, metrics, config.concurrency)
         self._probers: dict[tuple[str, str], Prober] = {}
+        self._running: Accumulator | None = None
         for target in targets(config):
             self._add(target)
 
@@ -69,7 +70,7 @@ class ProbeInput:
         """One for each target."""
         return list(self._probers.values())
 
-    def use(self, config: ProbeConfig, accumulator: Accumulator) -> None:
+    def use(self, config: ProbeConfig, accumulator: Accumulator | None) -> None:
         """Probe these targets from now on. Those that stay as they were keep their beat; series of the others end.
 
         `concurrency` is that of the start.
@@ -83,9 +84,15 @@ class ProbeInput:
             del self._probers[key]
             self._schedule.remove(prober)
             for table in prober.end():
-                accumulator.table(table)
+                if accumulator is not None:
+                    accumulator.table(table)
         for target in wanted.values():
             self._add(target)
+
+    def reconfigure(self, config: ProbeConfig) -> str:
+        """Go by another section while it runs; what there is to probe now, in words. Before it runs, no series ends."""
+        self.use(config, self._running)
+        return f"{len(self._probers)} targets"
 
     def _add(self, target: Target[Any]) -> None:
         prober = self._probers[target.kind, target.instance] = Prober(target, self._shared)
@@ -93,9 +100,11 @@ class ProbeInput:
 
     async def run(self, accumulator: Accumulator) -> None:
         """Probe each target at its interval until cancelled."""
+        self._running = accumulator
         try:
             await self._schedule.run(accumulator)
         finally:
+            self._running = None
             self._shared.close()
 
     async def once(self, accumulator: Accumulator) -> None:
