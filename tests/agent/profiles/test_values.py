@@ -47,6 +47,8 @@ def test_a_raw_value_becomes_one_in_the_base_unit(tmp_path: Path, entry: str, ra
         ("quantity: temperature", "2|2147483647"),
         ("quantity: temperature", "2|-2147483648"),
         ("quantity: temperature", "66|4294967295"),
+        ("quantity: count", "70|18446744073709551615"),
+        ("quantity: count", "70|9223372036854775807"),
         ("quantity: temperature", "2|65535"),
         ("quantity: humidity", "2|255"),
         ("quantity: temperature", "4|not installed"),
