@@ -44,6 +44,10 @@ PrivFileOption = Annotated[Path | None, typer.Option("--priv-file", metavar="FIL
 ContextOption = Annotated[str, typer.Option("--context", metavar="NAME", help="Context of v3.")]
 
 
+COMMUNITIES = "FENGHUO_SNMP_COMMUNITY"
+"""The variable of the environment that holds communities, apart by spaces."""
+
+
 class Unusable(FenghuoError):  # noqa: N818 — the name says what the options are
     """Options that make no credential or no address."""
 
@@ -78,21 +82,34 @@ def credentials_of(
     priv_file: Path | None = None,
     context: str = "",
 ) -> list[Credential]:
-    """Ways to ask, in the order in which they are tried: v2c and then v1 for a community. Raises `Unusable`."""
-    if bool(user) == bool(community or community_file):
+    """Ways to ask, in the order in which they are tried: v2c and then v1 for a community. Raises `Unusable`.
+
+    A file has a community a line, as for discovery; without any option those of the environment are tried.
+    """
+    communities = [community] if community else _lines(community_file) if community_file else []
+    if not communities and not user and not community_file:
+        communities = os.environ.get(COMMUNITIES, "").split()
+    if bool(user) == bool(communities or community_file):
         raise Unusable("give --community NAME (or --community-file FILE), or --user NAME with --auth and --priv")
     try:
         if user:
             return [_user(user, auth, auth_file, priv, priv_file, context)]
         if version not in ("", "1", "2c"):
             raise Unusable("--version is 1 or 2c; for version 3 give --user")
-        secret = Secret(community or _read(community_file, ""))
         return [
-            Credential.model_validate({"community": secret, "version": each})
+            Credential.model_validate({"community": Secret(text), "version": each})
             for each in ((version,) if version else ("2c", "1"))
+            for text in communities
         ]
     except ValidationError as error:
         raise Unusable("; ".join(each["msg"].removeprefix("Value error, ") for each in error.errors())) from None
+
+
+def _lines(path: Path) -> list[str]:
+    found = [line.strip() for line in _read(path, "").splitlines() if line.strip()]
+    if not found:
+        raise Unusable(f"{path}: holds no community")
+    return found
 
 
 def _user(user: str, auth: str, auth_file: Path | None, priv: str, priv_file: Path | None, context: str) -> Credential:

@@ -168,5 +168,15 @@ def test_a_community_may_stand_in_a_file(device: Snmpd, tmp_path: Path) -> None:
     assert surveyed(f"127.0.0.1:{device.port}", "--community-file", path)["device"]["name"] == "core-switch"
 
 
+def test_a_file_or_the_environment_may_hold_several_communities(device: Snmpd, tmp_path: Path) -> None:
+    address, quick = f"127.0.0.1:{device.port}", ("--timeout", "0.3", "--retries", "0")
+    file = password_file(tmp_path, f"not-{COMMUNITY}\n\n{COMMUNITY}")
+    assert surveyed(address, "--community-file", file, *quick)["device"]["name"] == "core-switch"
+    env = {"FENGHUO_SNMP_COMMUNITY": f"other {COMMUNITY}"}
+    assert surveyed(address, *quick, env=env)["device"]["name"] == "core-switch"
+    nothing = CliRunner().invoke(app, [address, "--community-file", password_file(tmp_path, " ")])
+    assert "holds no community" in str(nothing.exception)
+
+
 def test_a_host_may_be_given_by_name(device: Snmpd) -> None:
     assert surveyed(f"udp://localhost:{device.port}", "--community", COMMUNITY)["device"]["name"] == "core-switch"
