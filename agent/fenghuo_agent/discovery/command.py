@@ -23,6 +23,7 @@ from fenghuo_agent.discovery.neighbours import kernel_neighbours
 from fenghuo_agent.discovery.outcome import Locked
 from fenghuo_agent.discovery.recognise import recogniser, shipped
 from fenghuo_agent.discovery.scan import Scan, neighbour_hints
+from fenghuo_agent.once import aligned
 
 TELL_EVERY = 1.0
 COLUMNS = ("ADDRESS", "NAME", "VENDOR", "MODEL", "TYPE", "FOUND BY", "CREDENTIAL")
@@ -151,11 +152,7 @@ def table(devices: Sequence[Found]) -> list[str]:
     if not rows:
         return []
     cut = [tuple(cell if len(cell) <= MAX_WIDTH else cell[: MAX_WIDTH - 1] + "…" for cell in row) for row in rows]
-    widths = [max(len(row[place]) for row in (COLUMNS, *cut)) for place in range(len(COLUMNS))]
-    return [
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in (COLUMNS, *cut)
-    ]
+    return list(aligned([COLUMNS, *cut]))
 
 
 def remarks(outcome: Outcome) -> list[str]:
