@@ -156,6 +156,14 @@ def rules_rows(found: dict[str, Any]) -> list[tuple[str, str, str, str]]:
     ]  # fmt: skip
 
 
+def merged(table: str, page: str) -> str:
+    """`table` with the rows of the page's own table in it, where those were not measured again."""
+    fresh = table.splitlines()
+    told = {line.split(" | ")[0]: line for line in fresh[4:]}
+    kept = [told.pop(line.split(" | ")[0], line) for line in page.splitlines() if line.startswith("| ")][1:]
+    return "\n".join([*fresh[:4], *kept, *told.values()])
+
+
 def markdown(results: dict[str, Any]) -> str:
     lines = [
         f"Measured on {dt.datetime.now(dt.UTC):%Y-%m-%d} on {machine()} (a shared machine: compare within a run).",
@@ -170,7 +178,11 @@ def markdown(results: dict[str, Any]) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("parts", nargs="*", choices=[*PARTS, []], help="which to run; all by default")
-    parser.add_argument("--write", action="store_true", help="put the table into docs/reference/benchmarks.md")
+    parser.add_argument(
+        "--write",
+        action="store_true",
+        help="put the table into docs/reference/benchmarks.md; of some parts, their rows",
+    )
     options = parser.parse_args()
     results: dict[str, Any] = {}
     for name in options.parts or PARTS:
@@ -181,7 +193,8 @@ def main() -> None:
     print(table)
     if options.write:
         before, _, rest = PAGE.read_text().partition(BEGIN)
-        PAGE.write_text(f"{before}{BEGIN}\n{table}\n{END}{rest.partition(END)[2]}")
+        old, _, after = rest.partition(END)
+        PAGE.write_text(f"{before}{BEGIN}\n{merged(table, old) if options.parts else table}\n{END}{after}")
 
 
 if __name__ == "__main__":

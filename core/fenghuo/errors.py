@@ -29,6 +29,10 @@ class Permanent(FenghuoError):  # noqa: N818 — the name says what to do with i
     """The same call will fail again."""
 
 
+class UsedWrongly(FenghuoError):  # noqa: N818 — the name says what happened
+    """What was asked for on the command line makes no sense; nothing was tried."""
+
+
 _PASSING = frozenset(
     {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.EINTR}
 )

@@ -143,6 +143,15 @@ class Reading:
     interval: float | None
     labels: Mapping[str, Template]
 
+    def word(self, value: float | None) -> str:
+        """The device's own word for a state; empty where the profile has none."""
+        state = self.states.get(str(value))
+        if state is not None:
+            return state[1]
+        words = [word for word in self.states if not word.lstrip("-").isdecimal()]
+        # Told by a text, a state's value is that text's place.
+        return words[value - 1] if isinstance(value, int) and 0 < value <= len(words) == len(self.states) else ""
+
     @property
     def references(self) -> Iterator[Reference]:
         """Every object beside the value that it looks at."""

@@ -11,7 +11,7 @@ import typer
 from pydantic import ValidationError
 
 from fenghuo.config import Secret
-from fenghuo.errors import FenghuoError
+from fenghuo.errors import UsedWrongly
 from fenghuo_agent.snmp.access import SNMP_PORT, AuthKeys, Credential, PrivKeys, Target, parse_address
 
 CommunityOption = Annotated[
@@ -48,7 +48,7 @@ COMMUNITIES = "FENGHUO_SNMP_COMMUNITY"
 """The variable of the environment that holds communities, apart by spaces."""
 
 
-class Unusable(FenghuoError):  # noqa: N818 — the name says what the options are
+class Unusable(UsedWrongly):
     """Options that make no credential or no address."""
 
 

@@ -73,6 +73,7 @@ def _sensor(sensor: Sensor, measured: Measured) -> Document:
         "unit": quantity.unit if quantity.name not in (STATE, "count") else "",
         "value": measured.value,
         "state": measured.state or "unknown",
+        "text": sensor.reading.word(measured.value) if quantity.name == STATE else "",
         "oid": _oid(sensor),
     }
 

@@ -40,7 +40,7 @@ def _sensor(sensor: Document) -> tuple[str, ...]:
         sensor["quantity"],
         sensor["name"],
         _number(sensor["value"]),
-        sensor["unit"],
+        sensor["unit"] or sensor["text"],
         sensor["state"] if judged else "",
     )
 

@@ -17,7 +17,7 @@ import typer.core
 import typer.main
 
 from fenghuo.cli.output import print_error, say
-from fenghuo.errors import FenghuoError
+from fenghuo.errors import FenghuoError, UsedWrongly
 
 FOUND_WRONG, USED_WRONGLY, INTERRUPTED, NO_READER = 1, 2, 130, 141
 
@@ -93,7 +93,7 @@ class Root(typer.core.TyperGroup):
             return super().invoke(ctx)
         except FenghuoError as error:
             print_error(error)
-            raise typer.Exit(FOUND_WRONG) from None
+            raise typer.Exit(USED_WRONGLY if isinstance(error, UsedWrongly) else FOUND_WRONG) from None
         except ModuleNotFoundError as error:
             if not _explain(error, str(ctx.invoked_subcommand)):
                 raise

@@ -178,7 +178,7 @@ def test_nothing_found_is_exit_status_1_and_wrong_use_is_told(tmp_path: Path, ru
         (("127.0.0.1", "--port", "x", "--community", "x"), "expected a port"),
     ):
         result = run(*arguments)
-        assert result.returncode == 1, result.stderr
+        assert result.returncode == 2, result.stderr
         assert said in result.stderr
         assert "Traceback" not in result.stderr
 

@@ -147,6 +147,15 @@ def test_a_state_keeps_the_devices_number_and_one_not_named_is_unknown(tmp_path:
     assert one(tmp_path, entry, walk) == [("1", 1, "ok"), ("2", 2, "critical"), ("3", 3, "unknown")]
 
 
+def test_the_makers_word_for_a_state_is_told(tmp_path: Path) -> None:
+    profile = (
+        f"{OBJECTS}sensors:\n  - {{value: temp, quantity: state, name: N, states: {{2: {{state: ok, text: standby}}, 3: critical}}}}\n"
+        "  - {value: label, quantity: state, name: T, states: {Normal: ok, Faulty: critical}}\n"
+    )
+    walk = f"{T}.1.1|2|2\n{T}.1.2|2|1\n{T}.4.1|4|faulty\n"
+    assert [each["text"] for each in read(tmp_path, profile, walk)["sensors"]] == ["standby", "", "Faulty"]
+
+
 def test_a_state_told_by_a_text_is_the_place_of_that_text(tmp_path: Path) -> None:
     entry = "quantity: state, name: '{index}', states: {Normal: ok, Faulty: critical}"
     walk = f"{T}.1.1|4|normal\n{T}.1.2|4|Faulty\n{T}.1.3|4|what?\n"
