@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from fenghuo_agent.discovery.pace import Pacer
-from fenghuo_agent.profiles.collect import Collected, present, read_columns
+from fenghuo_agent.profiles.collect import Collected, read_columns
 from fenghuo_agent.profiles.rows import Column, mac_of
 from fenghuo_agent.snmp.errors import SnmpError, Unanswered
 from fenghuo_agent.snmp.message import Pdu
 from fenghuo_agent.snmp.objects import SCALAR
+from fenghuo_agent.snmp.presence import present
 from fenghuo_agent.snmp.session import Session
 from fenghuo_agent.snmp.walk import Limits, Walker
 

@@ -15,13 +15,13 @@ from random import Random
 from fenghuo.clock import Clock
 from fenghuo_agent.doctor.findings import Cause, Finding, Result, unanswered, wrong
 from fenghuo_agent.doctor.knock import knock, refusal, routed
-from fenghuo_agent.profiles.collect import present
 from fenghuo_agent.snmp import ber
 from fenghuo_agent.snmp.access import Credential, Target
 from fenghuo_agent.snmp.ber import Malformed, Oid
 from fenghuo_agent.snmp.errors import Denied, Flooded, SnmpError, Unanswered
 from fenghuo_agent.snmp.keyring import Keyring
 from fenghuo_agent.snmp.message import AUTHORIZATION_ERROR, GET
+from fenghuo_agent.snmp.presence import present
 from fenghuo_agent.snmp.session import Session, Timing
 from fenghuo_agent.snmp.traffic import Traffic
 from fenghuo_agent.snmp.usm import User, Usm

@@ -6,11 +6,12 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 
-from fenghuo_agent.profiles.collect import Collected, present, read_columns
+from fenghuo_agent.profiles.collect import Collected, read_columns
 from fenghuo_agent.profiles.library import GENERIC, Library, parse_oid
 from fenghuo_agent.profiles.profile import FACTS, Fact, Profile
 from fenghuo_agent.profiles.rows import Column, Reference, Rows, text_of
 from fenghuo_agent.snmp.ber import Oid
+from fenghuo_agent.snmp.presence import present
 from fenghuo_agent.snmp.session import Session
 from fenghuo_agent.snmp.walk import Limits
 

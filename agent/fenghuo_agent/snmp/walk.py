@@ -52,7 +52,9 @@ class Walker:
     What the device finds too much is remembered by the session's manners, for later walks too.
     """
 
-    def __init__(self, session: Session, limits: Limits) -> None:
+    def __init__(self, session: Session, limits: Limits, absent: frozenset[Oid] = frozenset()) -> None:
+        """`absent` are tables (their entries' numbers) that the device is known to lack: their columns cost no question."""
+        self._absent = absent
         self._session = session
         self._limits = limits
         self._manners = session.manners
@@ -66,7 +68,7 @@ class Walker:
         With `take` each row is given to it as it is read and not kept: tables of tens of thousands of rows need no memory then.
         """
         self._to = take
-        columns = [_Column(item, item.oid) for item in objects]
+        columns = [_Column(item, item.oid, done=item.oid[:-1] in self._absent) for item in objects]
         stride = self._manners.stride
         while True:
             open_columns = [column for column in columns if not column.done][: self._manners.width]

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
+from fenghuo_agent.snmp.ber import Oid
 from fenghuo_agent.snmp.errors import SnmpError
 from fenghuo_agent.snmp.message import Envelope
+from fenghuo_agent.snmp.presence import present
 from fenghuo_agent.snmp.session import Session
 from fenghuo_agent.snmp.walk import Limits, Walker
-from fenghuo_agent.topology import addresses, bridge, interfaces, neighbours, vlans
+from fenghuo_agent.topology import addresses, bridge, interfaces, mibs, neighbours, vlans
 from fenghuo_agent.topology.seen import Seen
 
 Contexts = Callable[[int], Envelope]
@@ -30,7 +32,7 @@ async def collect(session: Session, limits: Limits, contexts: Contexts | None = 
     table names no VLANs. Raises
     `SnmpError` where not even the interfaces can be read; other parts that fail are named in `silent`.
     """
-    walker = Walker(session, limits)
+    walker = Walker(session, limits, await lacking(session))
     seen = Seen(session.target.instance)
     faults = await interfaces.read(walker, seen)
     silent: set[str] = set()
@@ -47,3 +49,11 @@ async def collect(session: Session, limits: Limits, contexts: Contexts | None = 
     seen.macs = frozenset(mac for mac in seen.macs if not addresses.shared(mac))
     seen.silent, seen.faults = frozenset(silent), tuple(faults)
     return seen
+
+
+async def lacking(session: Session) -> frozenset[Oid]:
+    """The tables of topology that a device does not have, told by a question or two: most devices have few of them."""
+    try:
+        return mibs.TABLES - await present(session, mibs.TABLES)
+    except SnmpError:
+        return frozenset()  # the walks will tell what is wrong

@@ -109,3 +109,13 @@ NET_TO_MEDIA = Object("ipNetToMediaPhysAddress", (*_IP, 22, 1, 2), OCTETS)
 NET_TO_MEDIA_KIND = Object("ipNetToMediaType", (*_IP, 22, 1, 4), INTEGER)
 NET_TO_PHYSICAL = Object("ipNetToPhysicalPhysAddress", (*_IP, 35, 1, 4), OCTETS)
 NET_TO_PHYSICAL_KIND = Object("ipNetToPhysicalType", (*_IP, 35, 1, 6), INTEGER)
+
+TABLES = frozenset(
+    item.oid[:-1]
+    for item in (
+        *PORTS, *LLDP_LOCAL, *LLDP_REMOTE, *LLDP2_LOCAL, *LLDP2_REMOTE, *CDP, *MNDP, IF_STACK_STATUS, LAG_SELECTED, LAG_ATTACHED,
+        LAG_PORTS, LLDP_ADDRESS, LLDP2_ADDRESS, BRIDGE_ADDRESS, BASE_PORT, STP_ROOT, STP_ROOT_PORT, STP_STATE, FDB_PORT, Q_FDB_PORT,
+        VLAN_FDB, HUAWEI_FDB, AD_ENT, ADDRESS, NET_TO_MEDIA, NET_TO_PHYSICAL,
+    )
+)  # fmt: skip
+"""The numbers above the columns and scalars: what a device has of them is asked before they are walked."""

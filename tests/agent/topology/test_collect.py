@@ -446,4 +446,4 @@ async def test_a_device_without_any_of_it_costs_few_requests(make_device, read):
     agents.interfaces(device.objects, (1, "eth0", "eth0", "aa:00:00:00:00:01"), base=False)
     seen = await read(device)
     assert (seen.bridge, seen.neighbours, seen.macs) == (False, [], {0xAA0000000001})
-    assert len(device.requests) < 40
+    assert len(device.requests) < 10
