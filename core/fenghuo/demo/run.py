@@ -10,6 +10,7 @@ import secrets
 import shutil
 import signal
 import socket
+import sys
 import tempfile
 import time
 from collections.abc import Coroutine
@@ -146,8 +147,9 @@ class Demo:
         assert self.addresses is not None
         self.report.welcome(self.addresses.console_url, USER, password, len(devices), len(SENSORS))
         if found := settings.subnet(devices):
-            self.report.try_this(f"fenghuo agent discover {found} --community {COMMUNITY}")
-            self.report.try_this(f"fenghuo survey {next(iter(devices.values()))} --community {COMMUNITY}")
+            program = _program()
+            self.report.try_this(f"{program} agent discover {found} -c {self.folder / 'agent.yaml'}")
+            self.report.try_this(f"{program} survey {next(iter(devices.values()))} --community {COMMUNITY}")
 
     async def watched(self, part: Coroutine[Any, Any, Result]) -> Result:
         """The result of `part`; `DemoError` with its last words where a child ends meanwhile."""
@@ -218,6 +220,14 @@ def _obituary(child: Child) -> str:
     how = f"exit status {child.process.returncode}"
     words = child.last_words()
     return f"the {child.name} ended unexpectedly ({how})" + (f"; its last words:\n{words}" if words else "")
+
+
+def _program() -> str:
+    """How this program is called from here: by its name where the shell finds it, else by its path."""
+    beside = Path(sys.executable).with_name("fenghuo")
+    if shutil.which("fenghuo") or not beside.exists():
+        return "fenghuo"
+    return str(beside.relative_to(Path.cwd())) if beside.is_relative_to(Path.cwd()) else str(beside)
 
 
 def _free_port() -> int:

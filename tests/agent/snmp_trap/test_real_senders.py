@@ -94,7 +94,7 @@ async def test_traps_and_informs_over_ipv6(start, sender):
 
 
 async def test_snmpd_itself_sends_what_it_sees(start, sender, tmp_path):
-    """The coldStart and authenticationFailure of snmpd's own and authenticationFailure."""
+    """Its start, its end, and a request with a wrong community."""
     from servers.snmpd import snmpd
 
     from .conftest import COMMUNITY
