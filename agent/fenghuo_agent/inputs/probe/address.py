@@ -20,11 +20,6 @@ class Endpoint(NamedTuple):
     host: str
     port: int = 0
 
-    @property
-    def is_address(self) -> bool:
-        """Whether the host is an IP address, so that nothing is looked up."""
-        return _is_address(self.host)
-
     def text(self, usual: int = 0) -> str:
         """As it is written, without the port where it is the `usual` one."""
         if self.port == usual:
